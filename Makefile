@@ -1,0 +1,72 @@
+# Everything is set up on the way: `make book` and `make test` work in a fresh clone.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin
+export PATH := $(abspath $(RUN)):$(PATH)
+# Progress bars belong on a terminal, not into the pages.
+export TQDM_DISABLE := 1
+# A quiet kernel: the debugger's notice about frozen modules would end up on the pages.
+export PYDEVD_DISABLE_FILE_VALIDATION := 1
+
+CHAPTERS := $(wildcard book/[0-9]*.ipynb)
+# What a chapter's results depend on besides its own cells.
+OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
+# MNIST for the second pass over the chapters: the folder that is set, or one beside this checkout.
+DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/data/MNIST))
+NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
+SEEDS ?= 20
+
+.PHONY: setup book test notebooks serve clean bench claims lock
+
+setup: $(VENV)/ready
+
+$(VENV)/ready: requirements.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check -r requirements.txt
+	pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+# jupyter-cache knows the cells alone, so it is emptied when the package or the settings change.
+_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py) _build/settings
+	rm -rf _build/.jupyter_cache
+	@touch $@
+
+_build/settings: FORCE
+	@mkdir -p _build
+	@echo "$(OUTSIDE)" | cmp -s - $@ || echo "$(OUTSIDE)" > $@
+FORCE:
+
+book: setup _build/fresh
+	jupyter-book build book --config _config.yml --toc _toc.yml --path-output . -W -n --keep-going
+	@echo "Open file://$(abspath _build/html/index.html)"
+
+test: setup
+	ruff check .
+	ruff format --check .
+	OMP_NUM_THREADS=2 pytest
+	OMP_NUM_THREADS=1 $(NBVAL) $(CHAPTERS)
+ifneq ($(DATA),)
+	OMP_NUM_THREADS=1 VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
+endif
+
+notebooks: setup
+	python tools/notebooks.py
+
+serve: book
+	cd _build/html && python -m http.server 8000 --bind 127.0.0.1
+
+bench: setup
+	TQDM_DISABLE= python tools/bench.py
+
+claims: setup
+	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/claim_runs.py --seeds $(SEEDS)
+
+lock: setup
+	pip install --quiet uv
+	cp requirements.txt _build/lock.txt
+	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.10 --no-header --no-annotate --quiet --output-file _build/lock.txt
+	{ grep '^#' requirements.txt; grep -vE '^(nvidia|cuda|triton)' _build/lock.txt; } > _build/requirements.txt
+	mv _build/requirements.txt requirements.txt
+
+clean:
+	rm -rf _build $(VENV) vae_course.egg-info .pytest_cache .ruff_cache

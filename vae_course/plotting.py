@@ -1,0 +1,106 @@
+"""Figures in one style, each with a caption and a description for those who cannot see it."""
+
+import base64
+import html
+import io
+
+import matplotlib.pyplot as plt
+import torch
+from IPython.display import HTML
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+# Ten colours for ten digits, told apart in the common kinds of colour blindness: Okabe & Ito's
+# eight (yellow darkened for a white page), and two greys.
+COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9",
+    "#d55e00", "#b8a800", "#000000", "#7f7f7f", "#bfbfbf",
+)  # fmt: skip
+
+STYLE = {
+    "axes.prop_cycle": plt.cycler(color=COLOURS),
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "font.size": 11,
+    "figure.facecolor": "white",
+    "figure.constrained_layout.use": True,
+    "legend.frameon": False,
+}
+
+
+def figure(width: float, height: float, columns: int = 1, **options) -> tuple[Figure, list[Axes]]:
+    """A figure of `width` x `height` inches with `columns` axes side by side, in our style."""
+    with plt.rc_context(STYLE):
+        made, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False, **options)
+    return made, list(axes[0])
+
+
+def show(made: Figure, *, caption: str, alt: str) -> HTML:
+    """The figure as a picture in the page, with its caption under it and `alt` read aloud.
+
+    `alt` says what is seen. Raises ValueError if either text is empty.
+    """
+    if not caption.strip() or not alt.strip():
+        raise ValueError("a figure needs a caption and an alt text that says what is seen")
+    buffer = io.BytesIO()
+    with plt.rc_context(STYLE):
+        made.savefig(buffer, format="png", dpi=160, pil_kwargs={"optimize": True})
+    plt.close(made)  # or the notebook would show it a second time, without its description
+    data = base64.b64encode(buffer.getvalue()).decode()
+    return HTML(
+        '<figure class="course-figure" style="margin: 1em 0; text-align: center">'
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(alt)}" '
+        f'style="max-width: 100%; width: {made.get_figwidth() * 96:.0f}px; background: white">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+    )
+
+
+def tile(images: Tensor, columns: int) -> Tensor:
+    """(N, C, H, W) -> one picture (rows·H, columns·W, C) in [0, 1]; missing cells stay black."""
+    n, channels, height, width = images.shape
+    rows = -(-n // columns)
+    cells = torch.zeros(rows * columns, channels, height, width)
+    cells[:n] = images.detach().cpu().clamp(0, 1)
+    grid = cells.unflatten(0, (rows, columns))  # (rows, columns, C, H, W)
+    return grid.permute(0, 3, 1, 4, 2).reshape(rows * height, columns * width, channels)
+
+
+def draw_tiles(axis: Axes, images: Tensor, columns: int, title: str = "") -> None:
+    """`images` (N, C, H, W) in rows of `columns` on `axis`, pixels clipped to [0, 1]."""
+    grid = tile(images, columns)
+    axis.imshow(grid if grid.shape[2] == 3 else grid[..., 0], cmap="gray", vmin=0, vmax=1)
+    axis.set_title(title)
+    axis.axis("off")
+
+
+def tiles(images: Tensor, columns: int, *, width: float = 7, caption: str, alt: str) -> HTML:
+    """A sheet of pictures (N, C, H, W), `columns` to a row."""
+    rows = -(-len(images) // columns)
+    height = width * rows * images.shape[2] / (columns * images.shape[3])
+    made, (axis,) = figure(width, height)
+    draw_tiles(axis, images, columns)
+    return show(made, caption=caption, alt=alt)
+
+
+def rows(pictures: dict[str, Tensor], *, caption: str, alt: str, width: float = 7) -> HTML:
+    """One labelled row of pictures (N, C, H, W) for each entry, all with the same N."""
+    with plt.rc_context(STYLE):
+        made, axes = plt.subplots(
+            len(pictures), 1, figsize=(width, 0.95 * len(pictures)), squeeze=False
+        )
+    for axis, (label, images) in zip(axes[:, 0], pictures.items(), strict=True):
+        draw_tiles(axis, images, len(images))
+        axis.text(-0.01, 0.5, label, transform=axis.transAxes, ha="right", va="center")
+    return show(made, caption=caption, alt=alt)
+
+
+def draw_codes(axis: Axes, codes: Tensor, labels: Tensor) -> None:
+    """The first two coordinates of codes (N, d) as a cloud, with the digit at each class's mean."""
+    for digit in labels.unique().tolist():
+        mine = codes[labels == digit].detach().cpu()
+        axis.scatter(mine[:, 0], mine[:, 1], s=3, alpha=0.5, linewidths=0, color=COLOURS[digit])
+        x, y = mine[:, :2].median(0).values.tolist()
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLOURS[digit]}
+        axis.text(x, y, str(digit), ha="center", va="center", fontsize=9, bbox=box)
+    axis.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
