@@ -8,6 +8,10 @@ export TQDM_DISABLE := 1
 # A quiet kernel: the debugger's notice about frozen modules would end up on the pages.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
+# One thread a kernel: chapters run two at a time under nbval, and OpenMP threads that wait for one
+# another crawl as soon as anything else wants their core.
+export OMP_NUM_THREADS ?= 1
+
 CHAPTERS := $(wildcard book/[0-9]*.ipynb)
 # What a chapter's results depend on besides its own cells.
 OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
@@ -37,16 +41,16 @@ _build/settings: FORCE
 FORCE:
 
 book: setup _build/fresh
-	jupyter-book build book --config _config.yml --toc _toc.yml --path-output . -W -n --keep-going
+	jupyter-book build book --config $(abspath _config.yml) --toc $(abspath _toc.yml) --path-output . -W -n --keep-going
 	@echo "Open file://$(abspath _build/html/index.html)"
 
 test: setup
 	ruff check .
 	ruff format --check .
-	OMP_NUM_THREADS=2 pytest
-	OMP_NUM_THREADS=1 $(NBVAL) $(CHAPTERS)
+	pytest
+	$(NBVAL) $(CHAPTERS)
 ifneq ($(DATA),)
-	OMP_NUM_THREADS=1 VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
+	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
 endif
 
 notebooks: setup
@@ -56,7 +60,7 @@ serve: book
 	cd _build/html && python -m http.server 8000 --bind 127.0.0.1
 
 bench: setup
-	TQDM_DISABLE= python tools/bench.py
+	OMP_NUM_THREADS=$$(nproc) python tools/bench.py
 
 claims: setup
 	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/claim_runs.py --seeds $(SEEDS)

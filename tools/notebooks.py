@@ -34,6 +34,8 @@ def notebook_text(source: Path, root: Path = ROOT) -> str:
     edit = source.relative_to(root).as_posix()
     first = notebook.cells[0]
     first.source = f"<!-- Generated: edit {edit}, then run `make notebooks`. -->\n\n{first.source}"
+    for cell in notebook.cells:
+        cell.metadata.pop("cell_marker", None)  # how the source quotes its text
     _set_ids(notebook.cells)
     notebook.metadata = nbformat.from_dict(METADATA)
     nbformat.validate(notebook)

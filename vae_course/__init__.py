@@ -1,3 +1,3 @@
-"""The small package shared by the chapters: data -> models -> objectives -> training -> evaluation."""
+"""The small package that the chapters share: data, models, objectives, training, evaluation."""
 
 __version__ = "0.1.0"

@@ -92,6 +92,9 @@ class DigitScore(NamedTuple):
     unanimous: float
     kinds: float
 
+    def __str__(self) -> str:
+        return f"unanimous {self.unanimous:.2f}, kinds of digits {self.kinds:.1f}"
+
 
 def digit_score(pictures: Tensor, real: Tensor, labels: Tensor) -> DigitScore:
     """How many of the pictures (M, C, H, W) are clearly one digit, and of how many kinds they are.
@@ -103,3 +106,8 @@ def digit_score(pictures: Tensor, real: Tensor, labels: Tensor) -> DigitScore:
     frequency = vote.label.bincount() / len(vote.label)
     kinds = torch.special.entr(frequency).sum().exp()
     return DigitScore((vote.share == 1).double().mean().item(), kinds.item())
+
+
+def matched_gaussian(codes: Tensor, noise: Tensor) -> Tensor:
+    """Standard normal `noise` (M, d), moved to the mean and covariance of `codes` (N, d): (M, d)"""
+    return codes.mean(0) + noise @ torch.linalg.cholesky(torch.cov(codes.T)).T

@@ -88,7 +88,7 @@ class VAE(nn.Module):
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.likelihood, self.std = likelihood, std
         pixels = math.prod(image_shape)
-        outputs = 2 * pixels if std == "per_pixel" else pixels
+        outputs = 2 * pixels if (likelihood, std) == ("gaussian", "per_pixel") else pixels
         self.encoder = mlp([pixels, *hidden, 2 * latent_dim])
         self.decoder = mlp([latent_dim, *reversed(hidden), outputs])
         start = torch.tensor(_starting_log_std(std))

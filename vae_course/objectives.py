@@ -116,9 +116,10 @@ def importance_weighted_bound(log_weights: Tensor) -> Tensor:
 
 def _scale_for(values: Tensor, log_std: Tensor | float, name: str) -> Tensor:
     """`log_std` as a tensor that broadcasts to `values`, or an error that says why it cannot."""
+    _require_floats(**{name: values})
     if isinstance(log_std, int | float):
         log_std = torch.as_tensor(float(log_std), dtype=values.dtype, device=values.device)
-    _require_floats(**{name: values}, log_std=log_std)
+    _require_floats(log_std=log_std)
     _require_batch(values, name)
     try:
         fits = torch.broadcast_shapes(log_std.shape, values.shape) == values.shape

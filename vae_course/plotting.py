@@ -29,10 +29,12 @@ STYLE = {
 }
 
 
+plt.rcParams.update(STYLE)
+
+
 def figure(width: float, height: float, columns: int = 1, **options) -> tuple[Figure, list[Axes]]:
     """A figure of `width` x `height` inches with `columns` axes side by side, in our style."""
-    with plt.rc_context(STYLE):
-        made, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False, **options)
+    made, axes = plt.subplots(1, columns, figsize=(width, height), squeeze=False, **options)
     return made, list(axes[0])
 
 
@@ -44,8 +46,7 @@ def show(made: Figure, *, caption: str, alt: str) -> HTML:
     if not caption.strip() or not alt.strip():
         raise ValueError("a figure needs a caption and an alt text that says what is seen")
     buffer = io.BytesIO()
-    with plt.rc_context(STYLE):
-        made.savefig(buffer, format="png", dpi=160, pil_kwargs={"optimize": True})
+    made.savefig(buffer, format="png", dpi=160, pil_kwargs={"optimize": True})
     plt.close(made)  # or the notebook would show it a second time, without its description
     data = base64.b64encode(buffer.getvalue()).decode()
     return HTML(
@@ -68,10 +69,10 @@ def tile(images: Tensor, columns: int) -> Tensor:
 
 def draw_tiles(axis: Axes, images: Tensor, columns: int, title: str = "") -> None:
     """`images` (N, C, H, W) in rows of `columns` on `axis`, pixels clipped to [0, 1]."""
-    grid = tile(images, columns)
+    grid = tile(images, columns).numpy()
     axis.imshow(grid if grid.shape[2] == 3 else grid[..., 0], cmap="gray", vmin=0, vmax=1)
-    axis.set_title(title)
-    axis.axis("off")
+    axis.set(title=title, xticks=[], yticks=[])
+    axis.spines[:].set_visible(False)
 
 
 def tiles(images: Tensor, columns: int, *, width: float = 7, caption: str, alt: str) -> HTML:
@@ -85,13 +86,16 @@ def tiles(images: Tensor, columns: int, *, width: float = 7, caption: str, alt: 
 
 def rows(pictures: dict[str, Tensor], *, caption: str, alt: str, width: float = 7) -> HTML:
     """One labelled row of pictures (N, C, H, W) for each entry, all with the same N."""
-    with plt.rc_context(STYLE):
-        made, axes = plt.subplots(
-            len(pictures), 1, figsize=(width, 0.95 * len(pictures)), squeeze=False
-        )
+    _, _, height, breadth = next(iter(pictures.values())).shape
+    columns = max(map(len, pictures.values()))
+    # About a fifth of the width goes to the labels.
+    each = 0.8 * width * height / (columns * breadth) + 0.06
+    made, axes = plt.subplots(
+        len(pictures), 1, figsize=(width, each * len(pictures)), squeeze=False
+    )
     for axis, (label, images) in zip(axes[:, 0], pictures.items(), strict=True):
         draw_tiles(axis, images, len(images))
-        axis.text(-0.01, 0.5, label, transform=axis.transAxes, ha="right", va="center")
+        axis.set_ylabel(label, rotation=0, ha="right", va="center")
     return show(made, caption=caption, alt=alt)
 
 
@@ -104,3 +108,27 @@ def draw_codes(axis: Axes, codes: Tensor, labels: Tensor) -> None:
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLOURS[digit]}
         axis.text(x, y, str(digit), ha="center", va="center", fontsize=9, bbox=box)
     axis.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
+
+
+def latent_plane(
+    codes: Tensor, labels: Tensor, pictures: Tensor, *, circles=(), caption: str, alt: str
+) -> HTML:
+    """A cloud of codes (N, 2) beside a square sheet of pictures decoded from that plane.
+
+    `circles` are radii of dashed circles around the origin.
+    """
+    made, (cloud, sheet) = figure(9.5, 4.6, columns=2)
+    draw_codes(cloud, codes, labels)
+    for radius in circles:
+        cloud.add_patch(plt.Circle((0, 0), radius, fill=False, linestyle="--", color="grey"))
+    draw_tiles(sheet, pictures, round(len(pictures) ** 0.5), title="the plane, decoded")
+    return show(made, caption=caption, alt=alt)
+
+
+def curves(series: dict[str, Tensor], *, xlabel: str, caption: str, alt: str) -> HTML:
+    """One small plot beside the other for each (N,) series, titled by its name."""
+    made, axes = figure(9.5, 2.8, columns=len(series))
+    for axis, (title, values) in zip(axes, series.items(), strict=True):
+        axis.plot(values)
+        axis.set(title=title, xlabel=xlabel)
+    return show(made, caption=caption, alt=alt)
