@@ -38,6 +38,12 @@ def plan(chapters: list[Path], seeds: int, pictures: list[str]) -> list[Run]:
     return [Run(c, seed, name) for seed in range(seeds) for name in pictures for c in chapters]
 
 
+def pictures_at_hand() -> list[str]:
+    """The drawn digits always, MNIST where `VAE_COURSE_DATA` has it."""
+    data = os.environ.get("VAE_COURSE_DATA")
+    return ["digits", "mnist"] if data and (Path(data) / "MNIST").is_dir() else ["digits"]
+
+
 def execute(run: Run, folder: Path) -> None:
     """Run one notebook to its end, failing claims included, and keep what it claimed."""
     unfinished = run.result(folder).with_suffix(".part")
@@ -121,11 +127,9 @@ def main() -> int:
     parser.add_argument("chapters", nargs="*", type=Path, help="notebooks (default: all chapters)")
     options = parser.parse_args()
     chapters = options.chapters or sorted((ROOT / "book").glob("[0-9]*.ipynb"))
-    data = os.environ.get("VAE_COURSE_DATA")
-    pictures = ["digits"] + (["mnist"] if data and (Path(data) / "MNIST").is_dir() else [])
     folder = ROOT / "_build" / "claims" / fingerprint(chapters)
     folder.mkdir(parents=True, exist_ok=True)
-    runs = plan(chapters, options.seeds, pictures)
+    runs = plan(chapters, options.seeds, pictures_at_hand())
     todo = [run for run in runs if not run.result(folder).exists()]
     with ThreadPoolExecutor(2) as pool:
         list(tqdm(pool.map(lambda run: execute(run, folder), todo), total=len(todo), unit="run"))
