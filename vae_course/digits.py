@@ -10,7 +10,7 @@ import torch
 SIZE = 28
 HEIGHT = 17.0  # pixels the pen's centre travels down at scale 1: MNIST's 20 less a pen's width
 SEGMENTS = 28  # straight pieces a digit: about 0.1 pixel off the curve, 0.3 in tight bends
-CONTROLS = 14  # the most control points that a template has
+CONTROLS = 14  # control points, at most, in a template
 CHUNK = 128  # images inked at a time: few enough for their buffers to stay in the L2 cache
 WOBBLE = 0.95  # pixels, standard deviation of a control point along each axis
 RANGES = {  # lowest, likeliest and highest value of each triangular factor
@@ -48,7 +48,7 @@ TEMPLATES = (
     "60,4 40,3 22,7 14,26 18,42 38,50 52,64 46,88 26,99 4,92",  # one sweep, like an S
     "20,4 16,22 10,46 | 10,46 32,42 50,54 52,76 38,95 20,99 6,93 | 20,4 39,5 57,4",  # square
     "46,0 26,18 12,42 6,70 16,95 38,97 52,80 44,62 26,60 9,76",  # 6 curved back
-    "40,0 27,24 15,50 7,76 17,98 36,97 47,82 38,69 22,73 11,86",  # straight back, low loop
+    "42,0 28,22 14,48 5,74 17,98 38,97 51,80 41,62 22,66 7,83",  # straight back, low loop
     "56,8 36,2 16,24 5,58 14,91 38,98 56,80 50,58 28,54 8,70",  # hooked
     "6,7 32,6 60,3 | 60,3 46,36 34,68 26,100",  # 7 plain
     "6,6 32,6 60,4 | 60,4 46,36 34,68 26,100 | 16,54 36,51 58,48",  # barred

@@ -25,7 +25,7 @@ LOWEST_LOG_STD = -6.0
 
 
 def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers of the given sizes with a ReLU between them: (batch, first) -> (batch, last)"""
+    """Linear layers with ReLUs between them: (batch, sizes[0]) -> (batch, sizes[-1])."""
     layers = [nn.Linear(sizes[0], sizes[1])]
     for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
         layers += [nn.ReLU(), nn.Linear(inputs, outputs)]

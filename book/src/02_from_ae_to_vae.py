@@ -28,7 +28,7 @@ from vae_course.evaluation import (
     encode_all,
     estimate_elbo,
     matched_gaussian,
-)  # fmt: skip
+)
 from vae_course.interpolation import great_circle, straight_line
 from vae_course.models import VAE, Autoencoder
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
