@@ -184,6 +184,22 @@ plotting.latent_plane(
 r"""
 Nobody told the encoder where to put the codes. Some regions are crowded, some digits overlap, and there are gaps.
 
+Let us measure the gaps. For each test code, take the distance to the nearest training code. Nine in ten are below some distance $r$: that is how close real codes have company. Now draw points from a normal distribution with the mean and the covariance of the training codes. How many of *them* are more than $r$ from all training codes? If there were no gaps, it would be one in ten.
+"""
+
+# %%
+train_codes = plane.encode(digits.train)
+drawn = matched_gaussian(train_codes, torch.randn(2_000, 2))
+to_nearest = {
+    name: torch.cdist(points, train_codes).min(1).values
+    for name, points in {"test codes": codes, "draws": drawn}.items()
+}
+company = to_nearest["test codes"].quantile(0.9)
+in_gaps = (to_nearest["draws"] > company).double().mean()
+claim("Share of draws in gaps (0.1 without gaps)", in_gaps, at_least=0.12)
+
+# %% [markdown]
+r"""
 ## Can it make new pictures?
 
 Here is a tempting idea. Draw a random code from a normal distribution, and decode it.

@@ -71,7 +71,7 @@ claim("log p(x) beside the line, at noise 0.001", log_density(0.001), at_most=-1
 r"""
 Logarithms here are natural, so the unit is the **nat**. One nat is 1.44 bits.
 
-The number $\sigma_x$ says how far off a pixel may be before it costs much. We fix $\sigma_x = 0.3$ on this page. Chapter 6 learns it.
+The number $\sigma_x$ says how far off a pixel may be before it costs much. We fix $\sigma_x = 0.3$ on this page. Chapter 6 learns it, and shows what it then reports: the typical error of a pixel.
 
 ## An encoder that answers with a distribution
 
@@ -261,6 +261,8 @@ claim("Typical std of one posterior, d = 2", posterior.log_std.exp().mean(), at_
 # %% [markdown]
 r"""
 "The code space is continuous, because it is Gaussian", says another popular line. The plain autoencoder's space is just as continuous: its codes are real numbers, its decoder a continuous function. What you gained is *coverage*, and a decoder that must make sense everywhere within a posterior's reach, because codes are drawn from there.
+
+Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. Chapter 8 computes that average and compares it with the decoder.
 
 What do the two axes mean? Nothing in particular. Rotate the plane, and let the decoder rotate it back. Prior and loss stay the same, so training cannot prefer one set of axes.
 
