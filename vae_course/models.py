@@ -17,7 +17,6 @@ from vae_course.objectives import (
     sample_posterior,
 )
 
-LIKELIHOODS = ("gaussian", "bernoulli")
 STDS = ("unit", "shared", "optimal", "per_pixel")
 
 # A pixel that is the same in every picture would push its log std to -infinity.
@@ -70,7 +69,7 @@ class VAE(nn.Module):
     of the batch, which maximises the likelihood: Rybkin et al. 2021), or "per_pixel" (the decoder
     predicts it, with log std bounded below by `LOWEST_LOG_STD`).
 
-    Raises ValueError for options it does not know and sizes that are not positive whole numbers.
+    Raises ValueError for unknown options and sizes that are not positive whole numbers.
     """
 
     def __init__(
@@ -84,11 +83,14 @@ class VAE(nn.Module):
     ):
         super().__init__()
         _require_sizes(image_shape, latent_dim, hidden)
-        _require_option("likelihood", likelihood, LIKELIHOODS)
+        if likelihood not in ("gaussian", "bernoulli"):
+            raise ValueError(f"likelihood must be gaussian or bernoulli, but is {likelihood!r}")
+        if likelihood == "bernoulli" and std != "unit":
+            raise ValueError(f"std={std!r} is for a Gaussian likelihood; a Bernoulli one has none")
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.likelihood, self.std = likelihood, std
         pixels = math.prod(image_shape)
-        outputs = 2 * pixels if (likelihood, std) == ("gaussian", "per_pixel") else pixels
+        outputs = 2 * pixels if std == "per_pixel" else pixels
         self.encoder = mlp([pixels, *hidden, 2 * latent_dim])
         self.decoder = mlp([latent_dim, *reversed(hidden), outputs])
         start = torch.tensor(_starting_log_std(std))
@@ -145,8 +147,7 @@ class VAE(nn.Module):
 
         With noise=False, the mean of p(x|z) in place of a draw: smoother, and what papers show.
         """
-        device = self.log_std.device
-        decoded = self.decode(torch.randn(n, self.latent_dim, device=device))
+        decoded = self.decode(torch.randn(n, self.latent_dim, device=self.log_std.device))
         if not noise:
             return decoded.mean
         if isinstance(decoded, Bernoulli):
@@ -168,10 +169,8 @@ class VAE(nn.Module):
 
 def _flat(x: Tensor, image_shape: tuple[int, ...]) -> Tensor:
     if tuple(x.shape[1:]) != image_shape:
-        raise ValueError(
-            f"expected pictures (batch, {', '.join(map(str, image_shape))}), "
-            f"but got {tuple(x.shape)}"
-        )
+        expected = ", ".join(map(str, image_shape))
+        raise ValueError(f"expected pictures (batch, {expected}), but got {tuple(x.shape)}")
     return x.flatten(1)
 
 
@@ -182,17 +181,12 @@ def _codes(z: Tensor, latent_dim: int) -> Tensor:
 
 
 def _starting_log_std(std: str | float) -> float:
-    if isinstance(std, str):
-        _require_option("std", std, STDS, "a positive number")
+    if std in STDS:
         return 0.0
-    if not (math.isfinite(std) and std > 0):
-        raise ValueError(f"std must be a positive number or one of {STDS}, but is {std}")
+    if isinstance(std, str) or not (math.isfinite(std) and std > 0):
+        known = ", ".join(STDS)
+        raise ValueError(f"std must be a positive number or one of {known}, but is {std!r}")
     return math.log(std)
-
-
-def _require_option(name: str, value: str, known: Sequence[str], *others: str) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be one of {', '.join([*known, *others])}, but is {value!r}")
 
 
 def _require_sizes(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int]) -> None:

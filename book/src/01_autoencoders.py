@@ -331,15 +331,16 @@ plotting.rows(
         for index, kind in ((1, "N(0, I)"), (2, "matched"))
     },
     caption="Three models with the same loss, and the pictures that a Gaussian over their codes gives.",
-    alt="Six rows of ten pictures, two rows for each model. As trained and stretched, they are "
-    "smudged shapes. For the curved model N(0, I) gives nearly the same picture ten times.",
+    alt="Six rows of ten pictures, two rows for each model. Most are smudged shapes between "
+    "digits, for the stretched N(0, I) and the curved matched draws with harsh contrast. "
+    "For the curved N(0, I) all ten are faint.",
 )
 
 # %% [markdown]
 r"""
 Three models, one loss, and three different distributions of codes. What a fixed $\mathcal{N}(0, I)$ gives is an accident of the model you happened to train. Matching the mean and the covariance follows a stretch, but not a curve.
 
-The curved model shows why we count kinds. Its $\mathcal{N}(0, I)$ falls into one small spot of the code space, so it draws almost the same picture every time.
+The curved model shows why we count kinds. Its $\mathcal{N}(0, I)$ falls into one small spot of the code space. Out come faint smudges, all alike. Their nearest neighbours agree, and they agree on the same digit every time.
 
 Note which distribution is the problem. It is the one of the *codes*. You will also read that "the image distribution differs from a Gaussian". That is true of all pictures, and beside the point.
 
