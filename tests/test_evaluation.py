@@ -6,11 +6,13 @@ import torch
 from torch.distributions import Normal
 
 from vae_course.evaluation import (
+    DigitScore,
     active_units,
     digit_score,
     encode_all,
     estimate_elbo,
     kl_per_latent,
+    matched_gaussian,
     nearest_label_vote,
 )
 from vae_course.models import VAE
@@ -209,3 +211,19 @@ def test_digits_are_judged_as_they_are_shown(picture):
     pictures = row_pictures([picture, [0.0, 1, 1]])
     assert nearest_label_vote(pictures, real, labels).label.tolist() == [0, 1]
     assert digit_score(pictures, real, labels).kinds == pytest.approx(1)
+
+
+def test_a_score_is_printed_in_words():
+    assert str(DigitScore(0.875, 9.96)) == "unanimous 0.88, kinds of digits 10.0"
+
+
+# ---- Random codes like those of an autoencoder
+
+
+def test_matched_noise_has_the_mean_and_covariance_of_the_codes():
+    codes = torch.randn(500, 3, dtype=torch.float64) @ torch.randn(3, 3, dtype=torch.float64) + 2
+    origin = matched_gaussian(codes, torch.zeros(1, 3, dtype=torch.float64))
+    assert np.allclose(origin, codes.numpy().mean(0))
+    spread = matched_gaussian(codes, torch.eye(3, dtype=torch.float64)) - origin
+    assert np.allclose(spread.T @ spread, np.cov(codes.numpy(), rowvar=False))
+    assert matched_gaussian(codes, torch.randn(7, 3, dtype=torch.float64)).shape == (7, 3)

@@ -1,5 +1,6 @@
 import base64
 import io
+import re
 from html.parser import HTMLParser
 
 import matplotlib
@@ -77,7 +78,9 @@ def test_tiles_are_shown_on_one_scale_from_black_to_white():
 def test_a_sheet_shows_rows_from_the_top_and_columns_from_the_left(channels):
     images = torch.zeros(6, channels, 8, 8)
     images[1], images[3] = 1.0, 0.5
-    sheet = picture_in(plotting.tiles(images, 3, width=3, caption="c", alt="a"))
+    page = picture_in(plotting.tiles(images, 3, width=3, caption="c", alt="a"))
+    below, right = np.nonzero(page < 200)  # within the white border
+    sheet = page[below.min() : below.max() + 1, right.min() : right.max() + 1]
     height, width = sheet.shape
     assert height / width == pytest.approx(2 / 3, abs=0.02)
     centres = sheet[height // 4 :: height // 2, width // 6 :: width // 3][:2, :3].astype(int)
@@ -95,9 +98,15 @@ def test_a_sheet_keeps_colours():
     assert len(axis[0].get_xticks()) == len(axis[0].get_yticks()) == 0
 
 
-def test_rows_have_one_axis_and_one_label_each(monkeypatch):
-    kept = []
-    monkeypatch.setattr(plotting, "show", lambda made, **texts: kept.append((made, texts)))
+@pytest.fixture
+def kept(monkeypatch):
+    """The figures that would have been shown, with their texts."""
+    figures = []
+    monkeypatch.setattr(plotting, "show", lambda made, **texts: figures.append((made, texts)))
+    return figures
+
+
+def test_rows_have_one_axis_and_one_label_each(kept):
     pictures = {"original": torch.zeros(4, 1, 5, 5), "copy": torch.ones(4, 1, 5, 5)}
     plotting.rows(pictures, caption="c", alt="a")
     ((made, texts),) = kept
@@ -153,11 +162,24 @@ def test_no_figure_is_left_open():
     assert plt.get_fignums() == []
 
 
-def test_the_picture_has_the_width_of_the_figure_at_96_pixels_an_inch():
+def test_the_picture_is_about_as_wide_as_the_figure_and_sharper_than_the_page():
     page = plotting.show(plotting.figure(5, 2)[0], caption="c", alt="a")
-    assert "width: 480px" in Page(page).attributes["img"]["style"]
+    style = Page(page).attributes["img"]["style"]
+    shown = int(re.search(r"; width: (\d+)px", style).group(1))
     height, width = picture_in(page).shape
-    assert width >= 480 and width / height == pytest.approx(2.5, rel=0.01)
+    assert shown == pytest.approx(5 * 96, rel=0.05)
+    assert width / height == pytest.approx(2.5, rel=0.05) and width > 1.5 * shown
+
+
+def test_curves_have_one_plot_each(kept):
+    series = {"loss": torch.tensor([3.0, 1.0, 2.0]), "kl": torch.tensor([0.0, 4.0, 5.0])}
+    plotting.curves(series, xlabel="step", caption="c", alt="a")
+    ((made, texts),) = kept
+    assert texts == {"caption": "c", "alt": "a"}
+    assert [axis.get_title() for axis in made.axes] == ["loss", "kl"]
+    for axis, values in zip(made.axes, series.values(), strict=True):
+        assert axis.lines[0].get_ydata().tolist() == values.tolist()
+        assert axis.get_xlabel() == "step"
 
 
 # ---- Codes
@@ -180,3 +202,16 @@ def test_codes_are_drawn_in_their_colour_with_the_digit_at_the_median():
         "3": (1, 1),
         "7": (-4, -4),
     }
+
+
+def test_the_latent_plane_has_a_cloud_with_circles_and_a_square_sheet(kept):
+    codes, labels = torch.tensor([[0.0, 1], [2, 3]]), torch.tensor([0, 0])
+    pictures = torch.rand(9, 1, 4, 4)
+    plotting.latent_plane(codes, labels, pictures, circles=(1, 2), caption="c", alt="a")
+    ((made, texts),) = kept
+    cloud, sheet = made.axes
+    assert texts == {"caption": "c", "alt": "a"}
+    assert cloud.collections[0].get_offsets().tolist() == codes.tolist()
+    assert [(patch.center, patch.radius) for patch in cloud.patches] == [((0, 0), 1), ((0, 0), 2)]
+    shown = sheet.images[0].get_array()
+    assert shown.shape == (12, 12) and np.array_equal(shown[4:8, :4], pictures[3, 0])
