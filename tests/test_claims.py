@@ -290,3 +290,8 @@ def test_the_summary_names_seconds_and_machine(monkeypatch):
 def test_the_summary_escapes_the_machine(monkeypatch):
     monkeypatch.setattr(claims, "machine", lambda: "a <b>fast</b> one & more")
     assert Page(summary().data).paragraph.endswith("a <b>fast</b> one & more.")
+
+
+def test_a_value_with_a_gradient_is_no_reason_to_warn(recwarn):
+    claim("slope", torch.ones((), requires_grad=True), equals=1, within=0)
+    assert not recwarn.list

@@ -227,3 +227,14 @@ def test_matched_noise_has_the_mean_and_covariance_of_the_codes():
     spread = matched_gaussian(codes, torch.eye(3, dtype=torch.float64)) - origin
     assert np.allclose(spread.T @ spread, np.cov(codes.numpy(), rowvar=False))
     assert matched_gaussian(codes, torch.randn(7, 3, dtype=torch.float64)).shape == (7, 3)
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_estimates_are_made_in_eval_mode_and_leave_the_model_as_it_was(training):
+    model = VAE((1, 2, 2), 1, hidden=(), std="optimal").train(training)
+    stored = model.log_std.clone()
+    modes = []
+    model.encoder.register_forward_hook(lambda *_: modes.append(model.training))
+    estimate_elbo(model, torch.rand(10, 1, 2, 2))
+    assert modes == [False] and model.training is training
+    assert torch.equal(model.log_std, stored)

@@ -402,7 +402,7 @@ def test_sizes_must_be_positive_whole_numbers(kind, change, named):
     [
         ({"likelihood": "poisson"}, "likelihood .*gaussian or bernoulli.*'poisson'"),
         ({"likelihood": None}, "likelihood .*gaussian or bernoulli.*None"),
-        ({"std": "fixed"}, "std .*unit, shared, optimal, per_pixel.*'fixed'"),
+        ({"std": "fixed"}, "std .*'unit', 'shared', 'optimal', 'per_pixel'.*'fixed'"),
         *(({"std": std}, "std .*positive") for std in (0, -0.1, math.nan, math.inf)),
     ],
 )
@@ -432,3 +432,16 @@ def test_codes_of_another_shape_are_refused(model, shape):
 def test_elbo_needs_a_sample(n_samples):
     with pytest.raises(ValueError, match=f"n_samples.*{n_samples}"):
         VAE(GREY, 2, hidden=()).elbo(torch.rand(4, *GREY), n_samples=n_samples)
+
+
+def test_an_optimal_std_survives_a_perfect_reconstruction():
+    model = VAE(GREY, 2, hidden=(), std="optimal")
+    z, x = torch.zeros(4, 2), torch.rand(4, *GREY)
+    model.log_likelihood(model.decode(z).mean.detach(), z)
+    assert torch.isfinite(model.log_likelihood(x, z)).all() and model.log_std.isfinite()
+
+
+@pytest.mark.parametrize("options", [{"std": None}, {"hidden": 3}, {"std": [0.1]}])
+def test_options_of_the_wrong_type_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        VAE(GREY, 2, **options)

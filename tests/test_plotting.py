@@ -213,5 +213,6 @@ def test_the_latent_plane_has_a_cloud_with_circles_and_a_square_sheet(kept):
     assert texts == {"caption": "c", "alt": "a"}
     assert cloud.collections[0].get_offsets().tolist() == codes.tolist()
     assert [(patch.center, patch.radius) for patch in cloud.patches] == [((0, 0), 1), ((0, 0), 2)]
+    assert not any(patch.get_fill() for patch in cloud.patches)
     shown = sheet.images[0].get_array()
     assert shown.shape == (12, 12) and np.array_equal(shown[4:8, :4], pictures[3, 0])

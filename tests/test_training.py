@@ -388,3 +388,8 @@ def test_a_bar_is_the_default(monkeypatch):
     monkeypatch.setattr("vae_course.training.tqdm", lambda steps, **_: shown.append(steps) or steps)
     fit(Centre(0.0), squared_distance, torch.ones(4, 1), steps=3, device="cpu")
     assert shown == [range(3)]
+
+
+def test_a_loss_that_is_no_tensor_is_refused():
+    with pytest.raises(ValueError, match="tensors.*float"):
+        fit(nn.Linear(1, 1), lambda model, x: 1.0, torch.rand(4, 1), steps=1, progress=False)

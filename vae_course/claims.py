@@ -33,7 +33,7 @@ def begin(name: str) -> int:
 
 def claim(
     text: str,
-    value: float,
+    value: float | torch.Tensor,
     *,
     equals: float | None = None,
     within: float | None = None,
@@ -48,7 +48,7 @@ def claim(
 
     Raises ValueError for bounds that make no sense.
     """
-    value = float(value)
+    value = float(value.detach() if isinstance(value, torch.Tensor) else value)
     bound = _bound(equals, within, at_least, at_most)
     margin = _margin(value, bound)
     record = {

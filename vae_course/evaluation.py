@@ -30,12 +30,16 @@ def estimate_elbo(
 ) -> dict[str, Estimate]:
     """ELBO, reconstruction and KL averaged over `images` (N, C, H, W), in nats per example.
 
-    The standard error counts both the choice of pictures and the draws of z.
+    The standard error counts both the choice of pictures and the draws of z. The model is
+    measured in eval mode, with the std it stored, and returns to the mode it was in.
     Raises ValueError for fewer than two pictures, which have no standard error.
     """
     if len(images) < 2:
         raise ValueError(f"a standard error needs at least 2 pictures, but got {len(images)}")
+    was_training = model.training
+    model.eval()
     parts = [model.elbo(batch, n_samples=n_samples) for batch in images.split(batch_size)]
+    model.train(was_training)
     columns = (torch.cat(column) for column in zip(*parts, strict=True))
     return {
         name: Estimate(column.mean().item(), (column.std() / len(images) ** 0.5).item())
@@ -78,7 +82,7 @@ def nearest_label_vote(
         raise ValueError(f"expected at least {neighbours} real pictures, but got {len(real)}")
     distances = torch.cdist(pictures.flatten(1), real.flatten(1))
     nearest = distances.topk(neighbours, largest=False).indices  # (M, neighbours)
-    votes = F.one_hot(labels[nearest]).sum(1)  # (M, classes)
+    votes = F.one_hot(labels[nearest].long()).sum(1)  # (M, classes)
     return Vote(votes.argmax(1), votes.max(1).values / neighbours)
 
 

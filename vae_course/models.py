@@ -162,7 +162,8 @@ class VAE(nn.Module):
     def _optimal_log_std(self, x: Tensor, mean: Tensor) -> Tensor:
         """log RMSE of this batch; a moving average of it serves in eval mode."""
         # Detached: at its optimum the likelihood has no slope in log std.
-        log_std = 0.5 * (x - mean).detach().square().mean().log()
+        rmse = (x - mean).detach().square().mean().sqrt()
+        log_std = rmse.log().clamp(min=LOWEST_LOG_STD)
         self.log_std.lerp_(log_std, 0.05)
         return log_std
 
@@ -183,16 +184,16 @@ def _codes(z: Tensor, latent_dim: int) -> Tensor:
 def _starting_log_std(std: str | float) -> float:
     if std in STDS:
         return 0.0
-    if isinstance(std, str) or not (math.isfinite(std) and std > 0):
-        known = ", ".join(STDS)
-        raise ValueError(f"std must be a positive number or one of {known}, but is {std!r}")
+    if not isinstance(std, int | float) or not (math.isfinite(std) and std > 0):
+        raise ValueError(f"std must be a positive number or one of {STDS}, but is {std!r}")
     return math.log(std)
 
 
 def _require_sizes(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int]) -> None:
     sizes = {"image_shape": image_shape, "latent_dim": [latent_dim], "hidden": hidden}
     for name, values in sizes.items():
-        if not all(isinstance(value, int) and value >= 1 for value in values):
+        listed = values if isinstance(values, Sequence) else [None]
+        if not all(isinstance(value, int) and value >= 1 for value in listed):
             raise ValueError(f"{name} must be positive whole numbers, but is {values}")
     if len(image_shape) != 3:
         raise ValueError(f"image_shape must be (channels, height, width), but is {image_shape}")

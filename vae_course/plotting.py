@@ -112,7 +112,7 @@ def rows(pictures: dict[str, Tensor], *, caption: str, alt: str, width: float = 
 
 
 def draw_codes(axis: Axes, codes: Tensor, labels: Tensor) -> None:
-    """The first two coordinates of codes (N, d) as a cloud, with the digit at each class's mean."""
+    """The first two coordinates of codes (N, d), with each digit written at its median."""
     for digit in labels.unique().tolist():
         mine = codes[labels == digit].detach().cpu()
         axis.scatter(mine[:, 0], mine[:, 1], s=3, alpha=0.5, linewidths=0, color=COLOURS[digit])

@@ -57,7 +57,8 @@ def fit(
     total = _count_steps(images, epochs, steps, batch_size)
     home, device = _device_of(model), torch.device(device or _best_device())
     was_training = model.training
-    with torch.random.fork_rng(devices=_cuda_devices(device)):
+    # All GPUs: manual_seed seeds every one of them.
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         try:
             batches = _shuffled_batches(images.to(device), batch_size, seed)
@@ -106,6 +107,9 @@ def _count_steps(images: Tensor, epochs: int | None, steps: int | None, batch_si
 
 def _named(result: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:
     report = result if isinstance(result, dict) else {"loss": result}
+    if not all(isinstance(value, Tensor) for value in report.values()):
+        types = {name: type(value).__name__ for name, value in report.items()}
+        raise ValueError(f"the loss must return tensors, to be differentiated, not {types}")
     shapes = {name: tuple(value.shape) for name, value in report.items()}
     if "loss" not in report or any(shapes.values()):
         raise ValueError(
@@ -132,9 +136,3 @@ def _best_device() -> str:
 
 def _device_of(model: nn.Module) -> torch.device:
     return next(model.parameters()).device
-
-
-def _cuda_devices(device: torch.device) -> list[int]:
-    if device.type != "cuda":
-        return []
-    return [torch.cuda.current_device() if device.index is None else device.index]
