@@ -178,7 +178,7 @@ plotting.curves(
     caption="Training with ten latents: both terms after the first 20 steps, and the mean "
     "standard deviation of the posteriors.",
     alt="Three curves over training steps. Reconstruction rises steeply, then slowly. KL "
-    "rises and levels off. The posterior standard deviation starts near one and falls.",
+    "peaks early, drops, then rises and levels off. The posterior standard deviation starts near one and falls.",
 )
 
 # %% [markdown]
