@@ -1,21 +1,33 @@
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 import torch
-from torch.distributions import Normal
-
-from vae_course.evaluation import (
-    DigitScore,
-    active_units,
-    digit_score,
-    encode_all,
-    estimate_elbo,
-    kl_per_latent,
-    matched_gaussian,
-    nearest_label_vote,
+from torch.distributions import (
+    Bernoulli,
+    Categorical,
+    Independent,
+    MixtureSameFamily,
+    MultivariateNormal,
+    Normal,
 )
+
+from vae_course import evaluation
+from vae_course.evaluation import (
+    active_units,
+    encode_all,
+    estimate,
+    estimate_elbo,
+    importance_weighted_bounds,
+    kl_per_latent,
+    split_mean_kl,
+)
+from vae_course.exact import LinearVAE, quadrature_bound
 from vae_course.models import VAE
+from vae_course.objectives import Gaussian
 
 
 def linear_vae(mean_weight, log_std, mean_bias=0.0, **options):
@@ -133,108 +145,329 @@ def test_the_elbo_is_that_of_beta_one():
     )
 
 
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 @pytest.mark.parametrize("n", [0, 1])
-def test_one_picture_has_no_standard_error(n):
+def test_one_picture_has_no_standard_error(n, likelihood):
     with pytest.raises(ValueError, match=f"at least 2 pictures, but got {n}"):
-        estimate_elbo(linear_vae([[1.0]], 0.0), ALTERNATING[:n])
+        estimate_elbo(linear_vae([[1.0]], 0.0, likelihood=likelihood), ALTERNATING[:n])
 
 
-# ---- Votes of the neighbours
+def test_estimate_is_the_mean_and_its_standard_error():
+    # Deviations -3, -1, 0, 4 from 5: variance 26 / 3, over 4.
+    mean, error = estimate(torch.tensor([2.0, 4.0, 5.0, 9.0]))
+    assert (mean, error) == (5, pytest.approx(math.sqrt(26 / 12)))
 
 
-@pytest.mark.parametrize("neighbours", [1, 4, 10])
-def test_votes_agree_with_a_loop_over_all_pairs(neighbours):
-    pictures, real = torch.rand(30, 3, 2, 2), torch.rand(200, 3, 2, 2)
-    labels = torch.randint(0, 4, (200,))
-    label, share = nearest_label_vote(pictures, real, labels, neighbours)
-    assert label.dtype == torch.int64 and label.shape == share.shape == (30,)
-    for i in range(30):
-        distances = [float(((pictures[i] - other) ** 2).sum()) for other in real]
-        votes = np.bincount([int(labels[j]) for j in np.argsort(distances)[:neighbours]])
-        assert share[i].item() == pytest.approx(votes.max() / neighbours)
-        assert votes[label[i]] == votes.max()
+@pytest.mark.parametrize("n", [0, 1])
+def test_one_value_has_no_standard_error(n):
+    with pytest.raises(ValueError, match=f"at least 2 values, but got {n}"):
+        estimate(torch.ones(n))
 
 
-def test_ten_neighbours_vote_unless_told():
-    real = row_pictures([[float(i)] for i in range(20)])
-    labels = torch.tensor([1] * 6 + [3] * 14)
-    label, share = nearest_label_vote(row_pictures([[-1.0]]), real, labels)
-    assert (label.item(), share.item()) == (1, pytest.approx(0.6))
+# ---- Importance-weighted bounds
 
 
-def test_votes_need_enough_real_pictures():
-    real, labels = torch.rand(9, 1, 2, 2), torch.zeros(9, dtype=torch.int64)
-    with pytest.raises(ValueError, match="at least 10 real pictures, but got 9"):
-        nearest_label_vote(torch.rand(3, 1, 2, 2), real, labels)
-    with pytest.raises(ValueError, match="at least 10 real pictures, but got 9"):
-        digit_score(torch.rand(3, 1, 2, 2), real, labels)
+def exact_vae(shape=(2, 1, 2), std=0.5):
+    """A linear VAE whose encoder is the exact posterior, and log p(x) as a function."""
+    pixels = math.prod(shape)
+    model = VAE(shape, 2, hidden=(), std=std)
+    directions = torch.linalg.qr(torch.randn(pixels, 2)).Q  # orthogonal: diagonal posterior
+    weight, bias = directions * torch.tensor([1.5, 0.4]), torch.randn(pixels)
+    variance = 1 / (1 + weight.square().sum(0) / std**2)
+    with torch.no_grad():
+        model.decoder[0].weight[:], model.decoder[0].bias[:] = weight, bias
+        to_mean = variance[:, None] * weight.T / std**2
+        model.encoder[0].weight[:] = torch.cat([to_mean, torch.zeros(2, pixels)])
+        model.encoder[0].bias[:] = torch.cat([-to_mean @ bias, variance.log() / 2])
+    marginal = MultivariateNormal(bias, weight @ weight.T + std**2 * torch.eye(pixels))
+    return model, lambda x: marginal.log_prob(x.flatten(1))
 
 
-# ---- Are they digits?
-
-# Ten kinds of picture: kind k has pixel k white. Twelve copies of each, slightly apart.
-KINDS = torch.eye(10).repeat_interleave(12, 0)
-REAL = row_pictures(KINDS + 0.01 * torch.rand(120, 10, generator=torch.Generator().manual_seed(0)))
-LABELS = torch.arange(10).repeat_interleave(12)
-
-
-@pytest.mark.parametrize(
-    ("counts", "expected"),
-    [
-        ([30], 1),
-        ([0, 0, 0, 0, 0, 0, 0, 0, 0, 5], 1),
-        ([7] * 10, 10),
-        ([4, 0, 4], 2),
-        ([5, 15], 1.754765),  # exp(-(¼ log ¼ + ¾ log ¾))
-    ],
-)
-def test_kinds_is_the_effective_number_of_labels(counts, expected):
-    which = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
-    score = digit_score(row_pictures(torch.eye(10)[which]), REAL, LABELS)
-    assert score.kinds == pytest.approx(expected, rel=1e-5)
-    assert score.unanimous == 1
+def toy_vae(q_mean, q_log_std):
+    """One pixel: p(x|z) = N(z, 1), q(z|x) = N(q_mean, q_std²), as in `quadrature_bound`."""
+    model = linear_vae([[0.0]], q_log_std, q_mean)
+    with torch.no_grad():
+        model.decoder[0].weight[:], model.decoder[0].bias[:] = 1, 0
+    return model
 
 
-def test_unanimous_is_the_share_of_pictures_on_which_all_agree():
-    blend = 0.5 * (KINDS[0] + KINDS[-1])  # as far from twelve zeros as from twelve nines
-    pictures = row_pictures(torch.stack([KINDS[0], blend, KINDS[50], blend]))
-    vote = nearest_label_vote(pictures, REAL, LABELS)
-    assert (vote.share == 1).tolist() == [True, False, True, False]
-    assert digit_score(pictures, REAL, LABELS).unanimous == 0.5
+def bounds_of(model, images, n_samples, **options):
+    return importance_weighted_bounds(model, images, n_samples, **{"progress": False} | options)
 
 
-@pytest.mark.parametrize("picture", [[5.0, 1, 1], [0.0, -5, 1]], ids=["too bright", "too dark"])
-def test_digits_are_judged_as_they_are_shown(picture):
-    # As they are, both are nearest to (1, 0, 0). Clipped, both are nearest to (0, 1, 1).
-    real = row_pictures([[1.0, 0, 0]] * 10 + [[0.0, 1, 1]] * 10)
-    labels = torch.tensor([0] * 10 + [1] * 10)
-    pictures = row_pictures([picture, [0.0, 1, 1]])
-    assert nearest_label_vote(pictures, real, labels).label.tolist() == [0, 1]
-    assert digit_score(pictures, real, labels).kinds == pytest.approx(1)
+@pytest.mark.parametrize("n_samples", [1, 2, 7, 100])
+def test_with_the_exact_posterior_every_bound_is_the_evidence(n_samples):
+    model, evidence = exact_vae()
+    x = torch.randn(20, 2, 1, 2)
+    result = bounds_of(model, x, n_samples)
+    assert not result.requires_grad
+    torch.testing.assert_close(result, evidence(x), atol=1e-4, rtol=0)
 
 
-def test_a_score_is_printed_in_words():
-    assert str(DigitScore(0.875, 9.96)) == "unanimous 0.88, kinds of digits 10.0"
+@pytest.mark.parametrize("n_samples", [1, 2, 3])
+@pytest.mark.parametrize(("mean", "log_std"), [(0.0, 0.0), (0.8, -0.6)])
+def test_bounds_average_to_those_by_quadrature(mean, log_std, n_samples):
+    x = torch.ones(20000, 1, 1, 1)
+    average, error = estimate(bounds_of(toy_vae(mean, log_std), x, n_samples))
+    expected = quadrature_bound(1.0, n_samples, Normal(mean, math.exp(log_std)))
+    assert average == pytest.approx(expected, abs=5 * error)
 
 
-# ---- Random codes like those of an autoencoder
+def test_bounds_start_at_the_elbo_and_rise_to_the_evidence():
+    (model, evidence), x = exact_vae(), torch.randn(1, 2, 1, 2)
+    with torch.no_grad():
+        model.encoder[0].bias[2:] += torch.tensor([0.5, -0.2])
+    mean, log_std = (part.detach()[0] for part in model.encode(x))
+    linear = LinearVAE(*(part.detach() for part in model.decoder.parameters()), variance=0.25)
+    q = MultivariateNormal(mean, torch.diag((2 * log_std).exp()))
+    elbo = linear.elbo(x.flatten(1), q).total.item()
+
+    many = x.expand(4000, 2, 1, 2)
+    rising = [estimate(bounds_of(model, many, k)) for k in (1, 4, 16, 64, 256)]
+    assert rising[0].mean == pytest.approx(elbo, abs=5 * rising[0].standard_error)
+    for low, high in zip(rising, rising[1:], strict=False):
+        assert high.mean > low.mean
+    assert rising[-1].mean == pytest.approx(evidence(x).item(), abs=0.01)
 
 
-def test_matched_noise_has_the_mean_and_covariance_of_the_codes():
-    codes = torch.randn(500, 3, dtype=torch.float64) @ torch.randn(3, 3, dtype=torch.float64) + 2
-    origin = matched_gaussian(codes, torch.zeros(1, 3, dtype=torch.float64))
-    assert np.allclose(origin, codes.numpy().mean(0))
-    spread = matched_gaussian(codes, torch.eye(3, dtype=torch.float64)) - origin
-    assert np.allclose(spread.T @ spread, np.cov(codes.numpy(), rowvar=False))
-    assert matched_gaussian(codes, torch.randn(7, 3, dtype=torch.float64)).shape == (7, 3)
+def test_bounds_of_a_bernoulli_decoder():
+    model = linear_vae([[0.5, -0.5, 0.3]], 0.2, -0.8, likelihood="bernoulli")
+    x = row_pictures([[1.0, 0.0, 1.0]])
+    mean, log_std = (part.item() for part in model.encode(x))
+    z = torch.arange(-8, 8, 0.01)[:, None]
+    log_likelihood = Bernoulli(logits=model.decoder(z)).log_prob(x.flatten(1)).sum(1)
+    joint = log_likelihood.detach() + Normal(0.0, 1.0).log_prob(z[:, 0])
+    log_q = Normal(mean, math.exp(log_std)).log_prob(z[:, 0])
+    elbo = (log_q.exp() * (joint - log_q)).sum().item() * 0.01
+
+    average, error = estimate(bounds_of(model, x.expand(20000, 1, 1, 3), 1))
+    assert average == pytest.approx(elbo, abs=5 * error)
+    evidence = joint.logsumexp(0).item() + math.log(0.01)
+    assert bounds_of(model, x, 50000).item() == pytest.approx(evidence, abs=0.02)
 
 
+def test_a_posterior_can_be_given_in_place_of_the_encoder():
+    (model, evidence), x = exact_vae(), torch.randn(7, 2, 1, 2)
+    exact = Gaussian(*(part.detach() for part in model.encode(x)))
+    torch.nn.init.constant_(model.encoder[0].weight, math.nan)
+    result = bounds_of(model, x, 3, posterior=exact)
+    torch.testing.assert_close(result, evidence(x), atol=1e-4, rtol=0)
+
+
+# ---- in pieces
+
+PIECES = [(5, 10, 7), (5, 10, 25), (5, 10, 1), (50, 1, 16), (3, 4, 4)]
+
+
+@pytest.mark.parametrize(("n", "n_samples", "rows"), PIECES)
+def test_bounds_in_pieces_are_right(monkeypatch, n, n_samples, rows):
+    monkeypatch.setattr(evaluation, "ROWS", rows)
+    (model, evidence), x = exact_vae(), torch.randn(n, 2, 1, 2)
+    torch.testing.assert_close(bounds_of(model, x, n_samples), evidence(x), atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("rows", [1, 3, 4, 7, 10, 25])
+def test_every_draw_counts_the_same_in_whatever_piece_it_comes(monkeypatch, rows):
+    log_weights, used = 3 * torch.randn(10, 1), []
+
+    def next_draws(model, x, posterior, draws):
+        used.append(draws)
+        return log_weights[sum(used) - draws : sum(used)]
+
+    monkeypatch.setattr(evaluation, "ROWS", rows)
+    monkeypatch.setattr(evaluation, "_log_weights", next_draws)
+    expected = np.log(np.mean(np.exp(log_weights.double().numpy())))
+    assert bounds_of(exact_vae()[0], torch.zeros(1, 2, 1, 2), 10).item() == pytest.approx(expected)
+    assert sum(used) == 10
+
+
+@pytest.mark.parametrize(("n", "n_samples", "rows"), PIECES)
+def test_no_more_than_rows_are_decoded_at_once_and_not_much_fewer(monkeypatch, n, n_samples, rows):
+    monkeypatch.setattr(evaluation, "ROWS", rows)
+    (model, _), decoded = exact_vae(), []
+    model.decoder.register_forward_hook(lambda module, z, result: decoded.append(len(result)))
+    bounds_of(model, torch.randn(n, 2, 1, 2), n_samples)
+    assert max(decoded) <= rows and sum(decoded) == n * n_samples
+    assert np.mean(decoded) >= rows / 2
+
+
+@pytest.mark.parametrize("n_samples", [0, -1])
+def test_a_bound_needs_a_draw(n_samples):
+    with pytest.raises(ValueError, match=f"at least 1, but is {n_samples}"):
+        importance_weighted_bounds(exact_vae()[0], torch.rand(2, 2, 1, 2), n_samples)
+
+
+# ---- The mode of the model
+
+MEASURES = {
+    "elbo": estimate_elbo,
+    "bounds": lambda model, images: bounds_of(model, images, 3),
+}
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
 @pytest.mark.parametrize("training", [True, False])
-def test_estimates_are_made_in_eval_mode_and_leave_the_model_as_it_was(training):
+def test_measures_are_made_in_eval_mode_and_leave_the_model_as_it_was(training, measure):
     model = VAE((1, 2, 2), 1, hidden=(), std="optimal").train(training)
     stored = model.log_std.clone()
     modes = []
-    model.encoder.register_forward_hook(lambda *_: modes.append(model.training))
-    estimate_elbo(model, torch.rand(10, 1, 2, 2))
-    assert modes == [False] and model.training is training
+    for part in (model.encoder, model.decoder):
+        part.register_forward_hook(lambda *_: modes.append(model.training))
+    measure(model, torch.rand(10, 1, 2, 2))
+    assert modes == [False, False] and model.training is training
     assert torch.equal(model.log_std, stored)
+
+
+@pytest.mark.parametrize("measure", MEASURES.values(), ids=MEASURES)
+@pytest.mark.parametrize("training", [True, False])
+def test_the_mode_returns_even_when_decoding_fails(training, measure):
+    model = VAE((1, 2, 2), 1, hidden=()).train(training)
+    model.decoder = torch.nn.Linear(9, 9)
+    with pytest.raises(RuntimeError):
+        measure(model, torch.rand(10, 1, 2, 2))
+    assert model.training is training
+
+
+# ---- The mean KL in two parts
+
+
+def posteriors(n, latents):
+    """Some close together, some far apart; wide and narrow."""
+    log_std = torch.empty(n, latents, dtype=torch.float64).uniform_(-2.5, -0.3)
+    return Gaussian(torch.randn(n, latents, dtype=torch.float64), log_std)
+
+
+def split(posterior, n_samples=4, **options):
+    return split_mean_kl(posterior, n_samples=n_samples, **{"progress": False} | options)
+
+
+def parts_on_a_line(posterior):
+    """I(x; z) and KL(q(z) ‖ p(z)) of posteriors with one latent, by integration."""
+    mean, std = posterior.mean.numpy(), posterior.log_std.exp().numpy()
+    z, cell = np.arange(-8, 8, 0.002), 0.002
+    log_q = -((z - mean) ** 2) / (2 * std**2) - np.log(std) - np.log(2 * np.pi) / 2
+    log_prior = -(z**2) / 2 - np.log(2 * np.pi) / 2
+    aggregate = np.logaddexp.reduce(log_q) - np.log(len(mean))
+    information = (np.exp(log_q) * (log_q - aggregate)).sum(1).mean() * cell
+    return information, (np.exp(aggregate) * (aggregate - log_prior)).sum() * cell
+
+
+def test_the_parts_are_the_integrals_over_a_line():
+    posterior = posteriors(20, 1)
+    information, aggregate = parts_on_a_line(posterior)
+    result = split(posterior, 1000)
+    error = result.mutual_information.standard_error
+    assert 0 < error < 0.01 and error == result.aggregate_kl.standard_error
+    assert result.mean_kl == pytest.approx(information + aggregate, abs=1e-8)
+    assert result.mutual_information.mean == pytest.approx(information, abs=5 * error)
+    assert result.aggregate_kl.mean == pytest.approx(aggregate, abs=5 * error)
+
+
+@pytest.mark.parametrize("n_samples", [2, 4])
+def test_the_standard_error_is_the_spread_of_repeated_estimates(n_samples):
+    posterior = posteriors(40, 1)
+    truth, _ = parts_on_a_line(posterior)
+    estimates = [split(posterior, n_samples).mutual_information for _ in range(300)]
+    scores = [(mean - truth) / error for mean, error in estimates]
+    assert abs(np.mean(scores)) < 5 / math.sqrt(300)
+    assert np.std(scores) == pytest.approx(1, abs=0.2)
+
+
+def test_the_parts_agree_with_a_mixture_of_torch_distributions():
+    posterior = posteriors(30, 3)
+    each = Independent(Normal(posterior.mean, posterior.log_std.exp()), 1)
+    mixture = MixtureSameFamily(Categorical(torch.ones(30)), each)
+    z = each.sample((1000,))
+    gains = (each.log_prob(z) - mixture.log_prob(z)).mean(1)  # over the pictures
+    result = split(posterior, 200)
+    error = math.hypot(gains.std() / math.sqrt(1000), result.mutual_information.standard_error)
+    assert error < 0.02
+    assert result.mutual_information.mean == pytest.approx(gains.mean().item(), abs=5 * error)
+    expected = torch.distributions.kl_divergence(
+        each, Independent(Normal(torch.zeros(30, 3).double(), 1.0), 1)
+    )
+    assert result.mean_kl == pytest.approx(expected.mean().item())
+    both = result.mutual_information.mean + result.aggregate_kl.mean
+    assert both == pytest.approx(result.mean_kl, abs=1e-12)
+
+
+@pytest.mark.parametrize("log_std", [0.7, -1.0, math.log(1e-3)])
+def test_identical_posteriors_tell_nothing(log_std):
+    posterior = Gaussian(torch.full((50, 2), 0.4), torch.full((50, 2), log_std))
+    result = split(posterior)
+    assert result.mutual_information == pytest.approx((0, 0), abs=1e-8)
+    assert result.aggregate_kl.mean == pytest.approx(result.mean_kl, abs=1e-8)
+    per_latent = (math.exp(2 * log_std) + 0.16 - 1) / 2 - log_std
+    assert result.mean_kl == pytest.approx(2 * per_latent, rel=1e-6)
+
+
+@pytest.mark.parametrize("std", [1.0, 1e-3])
+@pytest.mark.parametrize(("kinds", "copies"), [(60, 1), (60, 5), (550, 2)])
+def test_posteriors_far_apart_tell_which_kind_it_was(kinds, copies, std):
+    mean = 30 * std * torch.arange(kinds).repeat(copies)[:, None].double()
+    posterior = Gaussian(mean, torch.full_like(mean, math.log(std)))
+    result = split(posterior, 2)
+    assert result.mutual_information == pytest.approx((math.log(kinds), 0), abs=1e-5)
+
+
+def test_aggregate_density_of_thousands_of_points_is_that_of_a_mixture():
+    posterior, z = posteriors(50, 2), torch.randn(2300, 2, dtype=torch.float64)
+    each = Independent(Normal(posterior.mean, posterior.log_std.exp()), 1)
+    mixture = MixtureSameFamily(Categorical(torch.ones(50)), each)
+    torch.testing.assert_close(evaluation._log_aggregate(z, *posterior), mixture.log_prob(z))
+
+
+def test_parts_of_single_precision_are_computed_in_double():
+    posterior = Gaussian(*(part.float().requires_grad_() for part in posteriors(20, 2)))
+    torch.manual_seed(1)
+    single = split(posterior)
+    torch.manual_seed(1)
+    assert single == split(Gaussian(*(part.detach().double() for part in posterior)))
+
+
+@pytest.mark.parametrize("n_samples", [0, 1])
+def test_parts_need_two_draws(n_samples):
+    with pytest.raises(ValueError, match=f"at least 2 draws, but n_samples is {n_samples}"):
+        split_mean_kl(posteriors(5, 1), n_samples=n_samples)
+
+
+# ---- Progress
+
+SLOW = {
+    "bounds": lambda **options: importance_weighted_bounds(
+        linear_vae([[1.0]], 0.0), ALTERNATING, 3, **options
+    ),
+    "parts": lambda **options: split_mean_kl(posteriors(5, 1), **options),
+}
+
+
+@pytest.mark.parametrize("call", SLOW.values(), ids=SLOW)
+def test_a_bar_is_shown_and_removed_unless_told(capsys, call):
+    call(progress=False)
+    assert capsys.readouterr() == ("", "")
+    call()
+    out, err = capsys.readouterr()
+    assert out == "" and "0/" in err
+    assert err.split("\r")[-1].strip() == ""
+
+
+SCRIPT = """
+import torch
+from vae_course.evaluation import importance_weighted_bounds, split_mean_kl
+from vae_course.models import VAE
+images = torch.rand(4, 1, 2, 2)
+model = VAE((1, 2, 2), 1, hidden=())
+importance_weighted_bounds(model, images, 3)
+split_mean_kl(model.encode(images))
+"""
+
+
+def test_a_bar_can_be_disabled_from_outside():
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT],
+        env=os.environ | {"TQDM_DISABLE": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == done.stderr == ""

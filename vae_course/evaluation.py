@@ -1,13 +1,26 @@
 """Numbers that describe a trained model, measured on pictures it did not train on."""
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from tqdm import tqdm
 
 from vae_course.models import VAE
-from vae_course.objectives import Elbo, Gaussian, kl_standard_normal
+from vae_course.objectives import (
+    Elbo,
+    Gaussian,
+    gaussian_log_likelihood,
+    importance_weighted_bound,
+    kl_standard_normal,
+    sample_posterior,
+)
+
+# Pictures decoded at once: 16 000 pictures of 784 pixels are 50 MB in each of a few buffers.
+ROWS = 16_000
 
 
 class Estimate(NamedTuple):
@@ -15,6 +28,16 @@ class Estimate(NamedTuple):
 
     mean: float
     standard_error: float
+
+
+def estimate(values: Tensor) -> Estimate:
+    """The mean of independent values (N,) and its standard error: std / √N.
+
+    Raises ValueError for fewer than two values, which have no standard error.
+    """
+    if len(values) < 2:
+        raise ValueError(f"a standard error needs at least 2 values, but got {len(values)}")
+    return Estimate(values.mean().item(), (values.std() / len(values) ** 0.5).item())
 
 
 @torch.no_grad()
@@ -36,15 +59,114 @@ def estimate_elbo(
     """
     if len(images) < 2:
         raise ValueError(f"a standard error needs at least 2 pictures, but got {len(images)}")
-    was_training = model.training
-    model.eval()
-    parts = [model.elbo(batch, n_samples=n_samples) for batch in images.split(batch_size)]
-    model.train(was_training)
+    with _eval_mode(model):
+        parts = [model.elbo(batch, n_samples=n_samples) for batch in images.split(batch_size)]
     columns = (torch.cat(column) for column in zip(*parts, strict=True))
-    return {
-        name: Estimate(column.mean().item(), (column.std() / len(images) ** 0.5).item())
-        for name, column in zip(Elbo._fields, columns, strict=True)
-    }
+    return {name: estimate(column) for name, column in zip(Elbo._fields, columns, strict=True)}
+
+
+@torch.no_grad()
+def importance_weighted_bounds(
+    model: VAE,
+    images: Tensor,
+    n_samples: int,
+    *,
+    posterior: Gaussian | None = None,
+    progress: bool = True,
+) -> Tensor:
+    """log (1/K) Σ_k p(x, z_k) / q(z_k|x) with K = `n_samples` draws from q(z|x), per picture.
+
+    (N, C, H, W) -> (N,), nats; average them with `estimate`. q is the encoder's, or `posterior`
+    (N, latent_dim) if given: any q gives a bound. K = 1 is the ELBO; the expectation rises to
+    log p(x) with K, and the value for K = 5000 is what papers call the log-likelihood
+    (Burda et al. 2015, Eq. 8). Memory does not grow with K: `ROWS` pictures are decoded at a
+    time. Raises ValueError for `n_samples` < 1.
+    """
+    if n_samples < 1:
+        raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
+    # Few pictures with many draws each, or many pictures with few.
+    draws = min(n_samples, ROWS)
+    size = max(ROWS // draws, 1)
+    with _eval_mode(model):
+        posterior = posterior or encode_all(model, images)
+        batches = list(
+            zip(images.split(size), *(part.split(size) for part in posterior), strict=True)
+        )
+        bounds = [
+            _bound_of_batch(model, x, Gaussian(*q), n_samples, draws)
+            for x, *q in _with_progress(batches, progress)
+        ]
+    return torch.cat(bounds)
+
+
+def _bound_of_batch(
+    model: VAE, x: Tensor, posterior: Gaussian, n_samples: int, draws: int
+) -> Tensor:
+    """The bound for a few pictures, in chunks of `draws` samples each: (batch,)"""
+    bounds, counts = [], []
+    for done in range(0, n_samples, draws):
+        counts.append(min(draws, n_samples - done))
+        bounds.append(importance_weighted_bound(_log_weights(model, x, posterior, counts[-1])))
+    # Chunk means of the weights, weighted by their share of the draws.
+    shares = torch.tensor(counts, dtype=x.dtype, device=x.device) / n_samples
+    return (torch.stack(bounds) + shares.log()[:, None]).logsumexp(0)
+
+
+def _log_weights(model: VAE, x: Tensor, posterior: Gaussian, draws: int) -> Tensor:
+    """log p(x|z) + log p(z) - log q(z|x) for `draws` z of each picture: (draws, batch)."""
+    mean, log_std = (part.repeat(draws, 1) for part in posterior)
+    z = sample_posterior(mean, log_std)
+    log_likelihood = model.log_likelihood(x.repeat(draws, 1, 1, 1), z)
+    log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
+    log_w = log_likelihood + log_prior - gaussian_log_likelihood(z, mean, log_std)
+    return log_w.reshape(draws, len(x))
+
+
+class KlSplit(NamedTuple):
+    """mean KL(q(z|x) ‖ p(z)) = I(x; z) + KL(q(z) ‖ p(z)), in nats."""
+
+    mean_kl: float
+    mutual_information: Estimate
+    aggregate_kl: Estimate
+
+
+@torch.no_grad()
+def split_mean_kl(posterior: Gaussian, *, n_samples: int = 4, progress: bool = True) -> KlSplit:
+    """Split the mean KL of N posteriors (N, latent_dim) in two (Hoffman & Johnson 2016, Eq. 6).
+
+    The N pictures count as the whole data set: the aggregate posterior q(z) is the even mixture
+    of their posteriors, so I(x; z) ≤ log N. I is estimated with `n_samples` draws for each
+    picture; the standard errors are those of the draws. The mean KL is exact.
+
+    Raises ValueError for fewer than two draws, which have no standard error.
+    """
+    if n_samples < 2:
+        raise ValueError(f"a standard error needs at least 2 draws, but n_samples is {n_samples}")
+    mean, log_std = (part.double() for part in posterior)
+    draws = []
+    for _ in _with_progress(range(n_samples), progress):
+        z = sample_posterior(mean, log_std)
+        own = gaussian_log_likelihood(z, mean, log_std)
+        draws.append(own - _log_aggregate(z, mean, log_std))
+    gains = torch.stack(draws)  # (n_samples, N): log q(z|x) - log q(z)
+    error = (gains.var(0).mean() / gains.numel()).sqrt().item()
+    mean_kl = kl_standard_normal(mean, log_std).mean().item()
+    information = gains.mean().item()
+    return KlSplit(mean_kl, Estimate(information, error), Estimate(mean_kl - information, error))
+
+
+def _log_aggregate(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
+    """log (1/N) Σ_i q(z|x_i): (M, d) and N posteriors -> (M,)"""
+    precision = torch.exp(-2 * log_std)
+    constant = 0.5 * (mean**2 * precision).sum(1) + log_std.sum(1)
+    constant = constant + 0.5 * mean.shape[1] * math.log(2 * math.pi)
+    # The square, multiplied out, is two matrix products; in float64 nothing is lost by it. A block
+    # takes about as much memory as ROWS pictures.
+    parts = [
+        (part @ (mean * precision).T - 0.5 * part**2 @ precision.T - constant).logsumexp(1)
+        for part in z.split(max(ROWS * 1000 // len(mean), 1))
+    ]
+    return torch.cat(parts) - math.log(len(mean))
 
 
 def kl_per_latent(model: VAE, images: Tensor) -> Tensor:
@@ -62,56 +184,17 @@ def active_units(model: VAE, images: Tensor, threshold: float = 0.01) -> int:
     return int((encode_all(model, images).mean.var(0) > threshold).sum())
 
 
-class Vote(NamedTuple):
-    """What the nearest real pictures say of each picture: the winning label, and its share."""
-
-    label: Tensor
-    share: Tensor
-
-
-def nearest_label_vote(
-    pictures: Tensor, real: Tensor, labels: Tensor, neighbours: int = 10
-) -> Vote:
-    """Do the `neighbours` nearest of the `real` pictures agree on what each picture is?
-
-    (M, C, H, W) against (N, C, H, W) with integer labels (N,) -> labels (M,) int64 and shares
-    (M,) between 1 / neighbours and 1. A blend of two digits splits the vote. `real` must not hold
-    the pictures themselves. Raises ValueError if there are too few real pictures.
-    """
-    if len(real) < neighbours:
-        raise ValueError(f"expected at least {neighbours} real pictures, but got {len(real)}")
-    distances = torch.cdist(pictures.flatten(1), real.flatten(1))
-    nearest = distances.topk(neighbours, largest=False).indices  # (M, neighbours)
-    votes = F.one_hot(labels[nearest].long()).sum(1)  # (M, classes)
-    return Vote(votes.argmax(1), votes.max(1).values / neighbours)
+@contextmanager
+def _eval_mode(model: VAE) -> Iterator[None]:
+    """Eval mode, and back to the mode it was in, whatever happens."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
-class DigitScore(NamedTuple):
-    """`unanimous`: share of pictures on which all neighbours agree, in [0, 1].
-
-    `kinds`: effective number of labels among the winners, exp of their entropy; 1 means that
-    every picture is of one kind, however good it is.
-    """
-
-    unanimous: float
-    kinds: float
-
-    def __str__(self) -> str:
-        return f"unanimous {self.unanimous:.2f}, kinds of digits {self.kinds:.1f}"
-
-
-def digit_score(pictures: Tensor, real: Tensor, labels: Tensor) -> DigitScore:
-    """How many of the pictures (M, C, H, W) are clearly one digit, and of how many kinds they are.
-
-    Pixels are clipped to [0, 1] first, as they are when they are shown. Raises ValueError as
-    `nearest_label_vote` does.
-    """
-    vote = nearest_label_vote(pictures.clamp(0, 1), real, labels)
-    frequency = vote.label.bincount() / len(vote.label)
-    kinds = torch.special.entr(frequency).sum().exp()
-    return DigitScore((vote.share == 1).double().mean().item(), kinds.item())
-
-
-def matched_gaussian(codes: Tensor, noise: Tensor) -> Tensor:
-    """Standard normal `noise` (M, d), moved to the mean and covariance of `codes` (N, d): (M, d)"""
-    return codes.mean(0) + noise @ torch.linalg.cholesky(torch.cov(codes.T)).T
+def _with_progress(items: Sequence, progress: bool) -> Iterable:
+    # The bar removes itself, and TQDM_DISABLE=1 keeps it out of pages that are being built.
+    return tqdm(items, leave=False, mininterval=0.5) if progress else items
