@@ -22,16 +22,11 @@ from torch.distributions import Normal, kl_divergence
 from vae_course import plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
-from vae_course.evaluation import (
-    active_units,
-    digit_score,
-    encode_all,
-    estimate_elbo,
-    matched_gaussian,
-)
+from vae_course.evaluation import active_units, encode_all, estimate_elbo
 from vae_course.interpolation import great_circle, straight_line
 from vae_course.models import VAE, Autoencoder
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
+from vae_course.recognition import digit_score, matched_gaussian
 from vae_course.training import fit
 
 seed = begin("02_from_ae_to_vae")
@@ -87,12 +82,12 @@ Why $\log \sigma$? A network output can be any number, and a standard deviation 
 
 ## Two terms, in nats
 
-The loss of a VAE is minus the **evidence lower bound** (ELBO). Chapter 3 derives it. Here is what it says, for one picture:
+The loss of a VAE is minus the **evidence lower bound** (ELBO). [Chapter 3](03_elbo.ipynb) derives it. Here is what it says, for one picture:
 
 $$\operatorname{ELBO}(x) = \underbrace{\mathbb{E}_{q_\phi(z \mid x)}\bigl[\log p_\theta(x \mid z)\bigr]}_{\text{reconstruction}} - \underbrace{\operatorname{KL}\bigl(q_\phi(z \mid x) \,\|\, p(z)\bigr)}_{\text{distance from the prior}}$$
 
 - **Reconstruction**: draw a code, decode it. How likely is the picture? Log-likelihoods of pixels add up, so this is a *sum* over pixels.
-- **KL** (Kullback–Leibler divergence): how far is this picture's posterior from the prior? It adds up over the latents, $\operatorname{KL} = \sum_j \frac12 (\sigma_j^2 + \mu_j^2 - 1) - \log \sigma_j$. Chapter 4 derives it.
+- **KL** (Kullback–Leibler divergence): how far is this picture's posterior from the prior? It adds up over the latents, $\operatorname{KL} = \sum_j \frac12 (\sigma_j^2 + \mu_j^2 - 1) - \log \sigma_j$. [Chapter 4](04_analytic_kl.ipynb) derives it.
 
 Both terms are in nats per picture, so they can be compared. We minimise the mean over the batch.
 """
@@ -264,7 +259,7 @@ r"""
 
 Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. Chapter 8 computes that average and compares it with the decoder.
 
-What do the two axes mean? Nothing in particular. Rotate the plane, and let the decoder rotate it back. Prior and loss stay the same, so training cannot prefer one set of axes.
+What do the two axes mean? Nothing that you could count on. Rotate the plane, and let the decoder rotate it back. The prior is round, so $p_\theta(x)$ stays exactly the same: the likelihood of the data cannot tell one set of axes from another. (The encoder has a slight preference, because its $\sigma$ are parallel to the axes. Chapter 3 measures it.)
 
 ## 2, 4, 10 and 20 latents
 
@@ -447,7 +442,7 @@ claim("From a point to itself, at t = 0.707: norm", stayed, equals=math.sqrt(2),
 r"""
 ## What to take along
 
-You now have a generative model. The KL term keeps the codes where the prior will look for them, and pays for it in reconstruction. Where the balance lies depends on $\sigma_x$: one setting gives one point on a curve of rate against distortion, not "the" best compression. Why exactly these two terms? [Chapter 1](01_autoencoders.ipynb) asked for a density $p(x)$, and the ELBO is a bound on its logarithm. That is chapter 3.
+You now have a generative model. The KL term keeps the codes where the prior will look for them, and pays for it in reconstruction. Where the balance lies depends on $\sigma_x$: one setting gives one point on a curve of rate against distortion, not "the" best compression. Why exactly these two terms? [Chapter 1](01_autoencoders.ipynb) asked for a density $p(x)$, and the ELBO is a bound on its logarithm. That is [chapter 3](03_elbo.ipynb).
 
 ## Summary
 """
