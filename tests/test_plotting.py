@@ -216,3 +216,20 @@ def test_the_latent_plane_has_a_cloud_with_circles_and_a_square_sheet(kept):
     assert not any(patch.get_fill() for patch in cloud.patches)
     shown = sheet.images[0].get_array()
     assert shown.shape == (12, 12) and np.array_equal(shown[4:8, :4], pictures[3, 0])
+
+
+def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair():
+    made, (axis,) = plotting.figure(4, 2)
+    nodes = {"a": (0, 0, "first"), "b": (1, 0, "second"), "e": (1, -1, "noise")}
+    plotting.draw_graph(axis, "a title", "e", "ab eb", "ba", **nodes)
+    boxes = {text.get_text(): text.get_bbox_patch() for text in axis.texts if text.get_text()}
+    assert boxes.keys() == {"first", "second", "noise"} and axis.get_title() == "a title"
+    round_ones = {
+        text for text, box in boxes.items() if box.get_boxstyle().__class__.__name__ == "Circle"
+    }
+    assert round_ones == {"noise"}
+    arrows = [text for text in axis.texts if not text.get_text()]
+    ways = [(*arrow.xyann, *arrow.xy, arrow.arrow_patch.get_linestyle()) for arrow in arrows]
+    # Two arrows between the same boxes are kept apart; upright ones need not be.
+    assert ways == [(0, 0.1, 1, 0.1, "-"), (1, -1, 1, 0, "-"), (1, -0.1, 0, -0.1, "--")]
+    plt.close(made)

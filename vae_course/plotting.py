@@ -144,3 +144,24 @@ def curves(series: dict[str, Tensor], *, xlabel: str, caption: str, alt: str) ->
         axis.plot(values)
         axis.set(title=title, xlabel=xlabel)
     return show(made, caption=caption, alt=alt)
+
+
+def draw_graph(axis: Axes, title: str, random: str, forward: str, back: str, **nodes) -> None:
+    """A computation graph: boxes for the `nodes`, a grey circle for the one named `random`.
+
+    Each node is x, y, text under a name of one letter. Values run along the pairs in `forward`
+    ("ab bc"), slopes along the dashed arrows in `back`.
+    """
+    for name, (x, y, text) in nodes.items():
+        shape, colour = ("circle", "#dddddd") if name == random else ("round", "white")
+        box = {"boxstyle": f"{shape},pad=0.5", "facecolor": colour}
+        axis.text(x, y, text, ha="center", va="center", bbox=box)
+    slope = {"linestyle": "--", "color": COLOURS[5]}
+    for pairs, look, shift in ((forward, {}, 0.1), (back, slope, -0.1)):
+        for a, b in pairs.split():
+            (x0, y0, _), (x1, y1, _) = nodes[a], nodes[b]
+            up = shift if y0 == y1 else 0  # two arrows between the same boxes, side by side
+            arrow = {"arrowstyle": "->", "linewidth": 1.5, "shrinkA": 24, "shrinkB": 24} | look
+            axis.annotate("", xy=(x1, y1 + up), xytext=(x0, y0 + up), arrowprops=arrow)
+    axis.set(xlim=(-0.3, 3.4), ylim=(-1.1, 0.4), title=title)
+    axis.set_axis_off()

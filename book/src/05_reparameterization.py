@@ -1,0 +1,547 @@
+# %% [markdown]
+r"""
+# 5 · The reparameterization trick
+
+[Chapter 2](02_from_ae_to_vae.ipynb) drew its code as $z = \mu + \sigma \varepsilon$, and training worked. That line looks like a detail. It is what lets the encoder learn.
+
+**After this chapter you can**
+
+- say why a gradient does not pass through a draw, and rewrite the draw so that it does;
+- write the two classic estimators of the gradient, and check that both are right on average;
+- work out how noisy each is, and name cases where the popular rule is wrong;
+- train a VAE with either, and say what a baseline buys;
+- decide when to spend on more draws, and when on more pictures;
+- report an ELBO, and not a number that only looks like one.
+"""
+
+# %%
+import math
+from functools import partial
+
+import sympy as sp
+import torch
+from torch.distributions import Normal
+from torch.nn.functional import avg_pool2d
+
+from vae_course import plotting
+from vae_course.claims import begin, claim, summary
+from vae_course.data import load_images
+from vae_course.evaluation import encode_all, estimate, estimate_elbo
+from vae_course.exact import fit_linear_vae
+from vae_course.models import VAE
+from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
+from vae_course.training import fit
+
+seed = begin("05_reparameterization")
+digits = load_images("digits", n_train=5_120, n_test=2_000, seed=seed)
+
+# %% [markdown]
+r"""
+## Why the gradient stops at a draw
+
+The encoder, with weights $\phi$, gives a mean $\mu$ and a standard deviation $\sigma$. A latent $z$ is drawn from $\mathcal{N}(\mu, \sigma^2)$. Something happens to it: call it $f(z)$. In a VAE, $f(z)$ is $\log p_\theta(x \mid z)$, with the decoder's weights $\theta$. We care about the average
+
+$$F(\mu, \sigma) = \mathbb{E}_{z \sim \mathcal{N}(\mu, \sigma^2)}\bigl[f(z)\bigr].$$
+
+To train the encoder we need the slopes of $F$ in $\mu$ and in $\sigma$. The chain rule takes them on to $\phi$. But look where $\mu$ and $\sigma$ stand. They are not inside $f$. They say *which $z$ come up*. And a $z$ that has come up is just a number. It does not say where it would be, had $\mu$ been a little larger.
+
+PyTorch knows this. `sample()` returns such a number. `rsample()` returns the same number, and remembers where it came from.
+"""
+
+# %%
+mean = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+std = torch.tensor(0.5, dtype=torch.float64, requires_grad=True)
+
+torch.manual_seed(seed)
+cut = Normal(mean, std).sample()
+torch.manual_seed(seed)
+kept = Normal(mean, std).rsample()
+claim("The two draws differ by", kept - cut, equals=0, within=0)
+claim("sample() requires grad (1 = yes)", cut.requires_grad, equals=0, within=0)
+
+slope_mean, slope_std = torch.autograd.grad(kept, [mean, std])
+noise = (kept - mean) / std
+claim("rsample(): slope of z in the mean", slope_mean, equals=1, within=1e-9)
+claim("rsample(): slope of z in the std, minus ε", slope_std - noise, equals=0, within=1e-9)
+
+# %% [markdown]
+r"""
+So what does `rsample()` do? It draws a **noise** $\varepsilon$ from $\mathcal{N}(0, 1)$, and *computes*
+
+$$z = \mu + \sigma \varepsilon.$$
+
+The result has the same distribution. But now the randomness comes in from the side. For a given $\varepsilon$, $z$ is an ordinary function of $\mu$ and $\sigma$, with slopes 1 and $\varepsilon$. The cell has just found both. This is the **reparameterization trick**.
+"""
+
+
+# %% tags=["hide-input"]
+nodes = {"p": (0, 0, "$\\phi$"), "q": (1, 0, "$\\mu, \\sigma$"), "z": (2, 0, "$z$")}
+nodes |= {"f": (3, 0, "$f(z)$")}
+figure, (left, right) = plotting.figure(9.5, 2.1, columns=2)
+plotting.draw_graph(left, "$z$ is drawn", "z", "pq qz zf", "fz", **nodes)
+left.text(1.5, -0.12, "×", color=plotting.COLOURS[5], fontsize=24, ha="center", va="center")
+nodes |= {"e": (2, -0.85, "$\\varepsilon$")}
+plotting.draw_graph(right, "$z$ is computed", "e", "pq qz zf ez", "fz zq qp", **nodes)
+plotting.show(
+    figure,
+    caption="Solid: values. Dashed: slopes. A grey circle is random. Left, the slope ends at the "
+    "random z. Right, the randomness has moved out to ε, and the way back to φ is free.",
+    alt="Two chains of boxes: phi, then mu and sigma, then z, then f of z. On the left z is a grey "
+    "circle, a dashed arrow from f ends at it, and a cross stands between z and mu. On the right z is "
+    "a white box, a grey circle epsilon points to it, and dashed arrows lead from f back to phi.",
+)
+
+# %% [markdown]
+r"""
+## The first estimator: along the path
+
+Now the average runs over the noise:
+
+$$F(\mu, \sigma) = \mathbb{E}_{\varepsilon \sim \mathcal{N}(0, 1)}\bigl[f(\mu + \sigma \varepsilon)\bigr].$$
+
+No parameter can change the distribution of $\varepsilon$. So the derivative may move inside the average, if $f$ is differentiable and does not grow too wildly. The chain rule brings the slopes 1 and $\varepsilon$:
+
+$$\frac{\partial F}{\partial \mu} = \mathbb{E}\bigl[f'(z)\bigr], \qquad \frac{\partial F}{\partial \sigma} = \mathbb{E}\bigl[f'(z)\, \varepsilon\bigr].$$
+
+Take one draw instead of the average. This is the **pathwise** estimator ([Kingma & Welling 2013](https://arxiv.org/abs/1312.6114), [Rezende et al. 2014](https://arxiv.org/abs/1401.4082)).
+
+Let us test it where everything can be worked out: $f(z) = z^2$. The average of a polynomial needs only the moments $\mathbb{E}[\varepsilon^k]$. SymPy integrates them, and finds $F$ and its slopes.
+"""
+
+# %%
+mu, eps, b = sp.symbols("mu epsilon b", real=True)
+sigma = sp.Symbol("sigma", positive=True)
+density = sp.exp(-(eps**2) / 2) / sp.sqrt(2 * sp.pi)
+moments = [sp.integrate(eps**k * density, (eps, -sp.oo, sp.oo)) for k in range(7)]
+
+
+def average(expression, symbol=eps, moments=moments):
+    """E of a polynomial in a random symbol, ε unless told, from the moments of the symbol."""
+    terms = sp.Poly(sp.expand(expression), symbol).terms()
+    return sp.expand(sum(factor * moments[power] for (power,), factor in terms))
+
+
+z = mu + sigma * eps
+F = average(z**2)
+exact = {"mean": sp.diff(F, mu), "std": sp.diff(F, sigma)}
+print(f"E ε⁰ to ε⁶: {moments}\nF = {F}, slopes {exact['mean']} and {exact['std']}")
+for name, one_draw in {"mean": 2 * z, "std": 2 * z * eps}.items():
+    error = (average(one_draw) - exact[name]).subs({mu: 3, sigma: 2})
+    claim(f"Pathwise average minus slope in the {name}", error, equals=0, within=0)
+
+# %% [markdown]
+r"""
+## The second estimator: by the score
+
+There is another way, and it needs no slope of $f$. Write the average as an integral over the density $q(z)$ of $\mathcal{N}(\mu, \sigma^2)$. Only $q$ depends on $\mu$. Its slope is $\partial q = q\, \partial \log q$, by the chain rule for the logarithm. So
+
+$$\frac{\partial F}{\partial \mu} = \int f(z)\, \frac{\partial q(z)}{\partial \mu}\, dz = \int f(z)\, \frac{\partial \log q(z)}{\partial \mu}\, q(z)\, dz = \mathbb{E}\Bigl[f(z)\, \frac{\partial \log q(z)}{\partial \mu}\Bigr].$$
+
+That is an average over draws again. The slope of $\log q$ is called the **score**, and this is the **score-function** estimator, in reinforcement learning known as REINFORCE ([Williams 1992](https://doi.org/10.1007/BF00992696)). Read it like this: where $f$ came out large, make that $z$ more likely.
+
+For a normal distribution the score is $(z - \mu)/\sigma^2 = \varepsilon/\sigma$ in $\mu$, and $(\varepsilon^2 - 1)/\sigma$ in $\sigma$.
+
+Both estimators, for many draws at once:
+"""
+
+
+# %%
+def pathwise(f, mean, std, noise):
+    """One estimate of the slopes in mean and std for each draw: (N,), (N,)."""
+    z = (mean + std * noise).requires_grad_()
+    slope = torch.autograd.grad(f(z).sum(), z)[0]  # f'(z) of each draw
+    return slope, slope * noise
+
+
+def score_function(f, mean, std, noise):
+    z = mean + std * noise  # only a draw: no slope is taken through it
+    return f(z) * noise / std, f(z) * (noise**2 - 1) / std
+
+
+# %% [markdown]
+r"""
+Are both right on average? Average 200 000 estimates, and compare with SymPy's slopes. How far off may they be? An average of $N$ independent numbers with standard deviation $s$ has a **standard error** of $s / \sqrt N$. We allow five of them.
+"""
+
+# %%
+draws = torch.randn(200_000, dtype=torch.float64)
+for estimator in (pathwise, score_function):
+    for name, values in zip(exact, estimator(torch.square, 1, 0.5, draws), strict=True):
+        found = estimate(values)
+        claim(
+            f"Slope in the {name} at μ = 1, σ = ½, {estimator.__name__}",
+            found.mean,
+            equals=exact[name].subs({mu: 1, sigma: 0.5}),
+            within=5 * found.standard_error,
+        )
+
+# %% [markdown]
+r"""
+## How noisy are they?
+
+Both are right on average. But you do not train on an average. You train on a few draws, so it matters how much the estimates scatter. Look at the bounds above: those of the score function are wider.
+
+There is a cheap way to help it. Take any constant $b$, and use $f(z) - b$ in place of $f(z)$. The score averages to zero, so the average stays as it was. Such a $b$ is called a **baseline**. Which one is best? SymPy writes the variance as a function of $b$, and finds where its slope is zero.
+"""
+
+
+# %%
+def variance(expression):
+    return sp.expand(average(expression**2) - average(expression) ** 2)
+
+
+def best_baseline(varying):
+    return sp.solve(sp.diff(varying, b), b)[0]
+
+
+with_b = variance((z**2 - b) * eps / sigma)
+best = best_baseline(with_b)
+formulas = {
+    "pathwise": variance(2 * z),
+    "score": with_b.subs(b, 0),
+    "score, best b": sp.expand(with_b.subs(b, best)),
+}
+print(f"best b = {best}", *(f"Var {name}: {formulas[name]}" for name in formulas), sep="\n")
+claim("Average of the score in μ, any σ", average(eps / sigma), equals=0, within=0)
+
+# %% [markdown]
+r"""
+Now measure. A variance is an average of squared deviations, so it has a standard error, too.
+"""
+
+
+# %%
+def spread(estimates):
+    """Their variance, (N,) or summed over the columns of (N, P), with its standard error."""
+    squares = (estimates - estimates.mean(0)).square().reshape(len(estimates), -1)
+    return estimate(squares.sum(1))
+
+
+at = {mu: 1, sigma: 1}
+measured = {
+    "pathwise": pathwise(torch.square, 1, 1, draws)[0],
+    "score": score_function(torch.square, 1, 1, draws)[0],
+    "score, best b": score_function(lambda z: z**2 - float(best.subs(at)), 1, 1, draws)[0],
+}
+for name, values in measured.items():
+    found, error = spread(values)
+    formula = formulas[name].subs(at)
+    claim(f"Variance at μ = σ = 1, {name}", found, equals=formula, within=5 * error)
+
+# %% [markdown]
+r"""
+4 against 30, or against 14 with the best baseline. And this is one latent. Let there be $d$ of them, let $f(z) = \sum_j z_j^2$, and look at the slope in $\mu_1$. The pathwise estimator asks how $f$ changes along $z_1$, and the other latents drop out. The score function multiplies *all* of $f$ by the noise of the first latent. What the others add to $f$ is only disturbance.
+
+We take $\mu = 0$ and $\sigma = 1$, and collect the others in $r = \sum_{j \ge 2} z_j^2$.
+"""
+
+# %%
+r, d = sp.symbols("r d", positive=True)
+moments_of_r = [1, d - 1, (d - 1) * moments[4] + (d - 1) * (d - 2)]
+growth = {
+    "pathwise": variance(2 * eps),
+    "score": sp.factor(average(average(((eps**2 + r) * eps) ** 2), r, moments_of_r)),
+}
+print(growth)
+
+over_d = {name: {} for name in growth}
+for size in (1, 10, 100):
+    latents = torch.randn(2_000_000 // max(size, 10), size, dtype=torch.float64)
+    f, first = latents.square().sum(1), latents[:, 0]
+    over_d["pathwise"][size], over_d["score"][size] = spread(2 * first), spread(f * first)
+    for name, formula in growth.items():
+        (value, error), exactly = over_d[name][size], formula.subs(d, size)
+        claim(f"Variance, d = {size}, {name}", value, equals=exactly, within=5 * error)
+
+# %% [markdown]
+r"""
+## "The pathwise estimator always has less variance"
+
+You can read this as a general rule. Here is the check (after [Mohamed et al. 2020](https://arxiv.org/abs/1906.10652)). Take a function that wiggles, $f(z) = \cos(\omega z)$, at $\mu = 0$ and $\sigma = 1$. Its slope is up to $\omega$, and changes sign from one wiggle to the next. The pathwise estimator sees these large slopes. The score function sees only the values of $f$, which are never beyond 1.
+"""
+
+# %%
+omega, a = sp.symbols("omega a", positive=True)
+wave = sp.integrate(sp.cos(a * eps) * density, (eps, -sp.oo, sp.oo))  # E cos(aε)
+
+# At μ = 0 both estimates average to zero, so the variance is the average square. In it,
+# sin² = (1 - cos 2ωε) / 2 and cos² = (1 + cos 2ωε) / 2, and -ε² cos(aε) is a second derivative.
+wiggle = {
+    "pathwise": omega**2 * (1 - wave.subs(a, 2 * omega)) / 2,
+    "score": (1 - sp.diff(wave, a, 2).subs(a, 2 * omega)) / 2,
+}
+print(f"E cos(aε) = {wave}", *(f"Var {name}: {wiggle[name]}" for name in wiggle), sep="\n")
+over_omega = {name: {} for name in wiggle}
+for speed in (0.5, 1, 10):
+    for name, estimator in {"pathwise": pathwise, "score": score_function}.items():
+        estimates = estimator(lambda z, w=speed: torch.cos(w * z), 0, 1, draws)[0]
+        over_omega[name][speed] = value, error = spread(estimates)
+        exactly = wiggle[name].subs(omega, speed)
+        claim(f"Variance, ω = {speed}, {name}", value, equals=exactly, within=5 * error)
+
+# %% tags=["hide-input"]
+figure, panels = plotting.figure(9.5, 3.2, columns=2)
+speeds = torch.logspace(-0.5, 1.1, 60).tolist()
+sides = ((growth, over_d, d, range(1, 101)), (wiggle, over_omega, omega, speeds))
+for axis, (formulas, points, symbol, where) in zip(panels, sides, strict=True):
+    for (name, formula), marker in zip(formulas.items(), "^o", strict=True):
+        (line,) = axis.plot(where, [float(formula.subs(symbol, at)) for at in where], label=name)
+        values = [found.mean for found in points[name].values()]
+        axis.plot(list(points[name]), values, marker, color=line.get_color())
+    axis.set(xscale="log", yscale="log", ylabel="variance")
+    axis.legend()
+panels[0].set(xlabel="number of latents $d$", title="$f(z) = z_1^2 + \\dots + z_d^2$")
+panels[1].set(xlabel="$\\omega$", title="$f(z) = \\cos(\\omega z)$")
+plotting.show(
+    figure,
+    caption="Variance of one estimate of the slope in the (first) mean, for both functions. Lines: "
+    "closed forms. Points: measured.",
+    alt="Two plots on logarithmic axes, with measured points on the lines. Left, over 1 to 100 latents, "
+    "the score function's variance climbs from 15 to ten thousand, the pathwise one stays at 4. Right, "
+    "over omega, the pathwise one rises steeply and crosses the flat line of the score function.",
+)
+
+# %% [markdown]
+r"""
+50 against ½, the other way round. So "less variance" is typical, not a theorem. It holds where $f$ bends little over the width of $q$.
+
+What if $f$ has a step? Let $f(z)$ be 1 where $z > 0$, and 0 elsewhere. Its slope is zero everywhere, but at one point. So the pathwise estimate is zero for every draw. Yet $F$ is the chance that $z > 0$, and it grows with $\mu$. There the derivative may *not* move inside the average.
+"""
+
+# %%
+location = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
+chance = Normal(0.0, 1.0).cdf(location / 2)  # that z > 0, for μ = 1 and σ = 2
+(truth,) = torch.autograd.grad(chance, location)
+
+flat = pathwise(lambda z: (1 + torch.sign(z)) / 2, 1, 2, draws)[0]
+value, error = estimate(score_function(lambda z: (z > 0).double(), 1, 2, draws)[0])
+claim("Step: largest pathwise estimate", flat.abs().max(), equals=0, within=0)
+claim("Step: score function", value, equals=truth.item(), within=5 * error)
+claim("Step: the true slope", truth, at_least=0.1)
+
+# %% [markdown]
+r"""
+## In a VAE
+
+The function `sample_posterior` of chapter 2 is the trick, with one $\varepsilon$ for each latent. Given the same random numbers, it returns what PyTorch's `rsample()` returns.
+"""
+
+# %%
+mean, log_std = torch.randn(2, 5, 32)
+torch.manual_seed(seed)
+ours = sample_posterior(mean, log_std)
+torch.manual_seed(seed)
+theirs = Normal(mean, log_std.exp()).rsample()
+claim("sample_posterior against rsample", (ours - theirs).abs().max(), at_most=1e-6)
+
+# %% [markdown]
+r"""
+Now train a small VAE with each estimator, for 300 steps. Call $\log p_\theta(x \mid z)$ the **reward** of a draw. Only the slope of its average in $\phi$ is in question. The KL has a closed form, without a draw. And $\theta$ stands inside the reward, so its slope gets through in any case.
+
+For the score function we need a loss whose *slope* in $\phi$ is minus the estimate. For one picture that is
+
+$$-\bigl(\log p_\theta(x \mid z) - b\bigr)\, \log q_\phi(z \mid x),$$
+
+where the bracket and $z$ are detached, so that they count as plain numbers. Only the slope of this loss has a meaning, not its value. It is called a **surrogate**.
+
+And the baseline $b$? It must not depend on this $z$. So take the average reward of *others*, and leave this one out. We try two kinds. A **batch baseline** averages over the other pictures of the batch. An **own baseline** needs two draws of each picture, and uses the reward of the other draw ([Kool et al. 2019](https://wouterkool.github.io/publication/buy-4-samples-free-baseline/)). It costs a second pass through the decoder.
+"""
+
+
+# %%
+def pathwise_loss(model, x, draws=1):
+    elbo = model.elbo(x, n_samples=draws).total  # as in chapter 2, z from sample_posterior
+    return {"loss": -elbo.mean(), "elbo": elbo.mean()}
+
+
+def score_loss(model, x, draws=1):
+    posterior = model.encode(x)
+    codes = [sample_posterior(*posterior).detach() for _ in range(draws)]
+    reward = torch.stack([model.log_likelihood(x, z) for z in codes])  # (draws, batch)
+    log_q = torch.stack([gaussian_log_likelihood(z, *posterior) for z in codes])
+
+    others = 0 if draws > 1 else 1  # other draws of the picture, or else other pictures
+    count = reward.shape[others] - 1
+    baseline = (reward.sum(others, keepdim=True) - reward) / count
+    surrogate = (reward - baseline).detach() * log_q  # (draws, batch)
+
+    elbo = reward.mean(0) - kl_standard_normal(*posterior)  # the mean over draws: (batch,)
+    return {"loss": -(elbo + surrogate.mean(0)).mean(), "elbo": elbo.mean()}
+
+
+# %%
+losses = {
+    "pathwise": pathwise_loss,
+    "score, batch b": score_loss,
+    "score, own b": partial(score_loss, draws=2),
+}
+models, curves, elbos = {}, {}, {}
+for name, loss in losses.items():
+    torch.manual_seed(seed)
+    models[name] = VAE((1, 28, 28), 32, hidden=(64,), std=0.3)
+    curves[name] = fit(models[name], loss, digits.train, steps=300, lr=1e-3, seed=seed)["elbo"]
+    elbos[name] = estimate_elbo(models[name], digits.test, n_samples=3)["total"].mean
+    print(f"{name:14s} test ELBO {elbos[name]:6.1f} nats")
+
+for name, least in {"score, batch b": 20, "score, own b": 6}.items():
+    claim(f"Nats behind, {name}", elbos["pathwise"] - elbos[name], at_least=least)
+
+# %% tags=["hide-input"]
+figure, (axis,) = plotting.figure(6.5, 3.4)
+for name, colour in zip(losses, plotting.COLOURS, strict=False):
+    smooth = curves[name].unflatten(0, (-1, 10)).mean(1)  # over ten steps
+    axis.plot(torch.arange(len(smooth)) * 10 + 5, smooth, label=name, color=colour)
+axis.set(xlabel="step", ylabel="ELBO of the batch [nats]", ylim=(-300, 70))
+axis.legend(loc="lower right")
+plotting.show(
+    figure,
+    caption="The same VAE with 32 latents, trained with three estimators of the encoder's slope. "
+    "Averages over ten steps.",
+    alt="Three curves that rise together and steeply in the first 60 steps, to about minus 60 nats. "
+    "Then they part. The pathwise one climbs highest, the score function with its own baseline "
+    "follows with a delay, and the one with a batch baseline hardly rises any more.",
+)
+
+# %% [markdown]
+r"""
+Same model, same pictures, same number of steps. The pathwise estimator wins, though the own baseline costs twice the draws. But look where most of the gap comes from: it is the baseline. So beware of a comparison that does not name its baseline.
+
+Is it the noise? Hold a trained model and one batch fixed, and draw again and again. How much do the slopes in the encoder's weights scatter? We add up the variances over all the weights, and divide by the pathwise sum.
+"""
+
+
+# %%
+def gradient(model, loss, x, weights):
+    """The slope of the loss of one batch, as one long vector."""
+    parts = torch.autograd.grad(loss(model, x)["loss"], weights)
+    return torch.cat([part.flatten() for part in parts])
+
+
+model = models["pathwise"]
+variances = {}
+for name, loss in losses.items():
+    weights = list(model.encoder.parameters())
+    slopes = [gradient(model, loss, digits.train[:128], weights) for _ in range(60)]
+    variances[name] = spread(torch.stack(slopes)).mean
+for name, least in {"score, batch b": 100, "score, own b": 2}.items():
+    claim(f"Variance ratio, {name}", variances[name] / variances["pathwise"], at_least=least)
+
+# %% [markdown]
+r"""
+A batch baseline is poor because rewards differ from picture to picture, far more than from draw to draw.
+
+Are all three right on average? A sign or a `detach` in the wrong place does not show in a variance. So take one picture, a thousand copies of it in a batch, and the slope in the encoder's last bias: 64 numbers. The three must agree within their standard errors. The last claim makes sure that there is something to agree on.
+"""
+
+# %%
+copies = digits.test[:1].expand(1_000, -1, -1, -1)
+found = {}
+for name, loss in losses.items():
+    slopes = [gradient(model, loss, copies, [model.encoder[-1].bias]) for _ in range(40)]
+    found[name] = torch.stack(slopes).mean(0), torch.stack(slopes).var(0) / len(slopes)
+
+truth, its_error = found.pop("pathwise")
+for name, (slope, error) in found.items():
+    off = (slope - truth).abs() / (error + its_error).sqrt()
+    claim(f"{name} against pathwise, standard errors off", off.max(), at_most=6)
+    clear = (truth.abs() / error.sqrt()).max()
+    claim(f"Largest slope, in standard errors of {name}", clear, at_least=5)
+
+# %% [markdown]
+r"""
+## Is one draw per picture enough?
+
+You can read that one draw per picture is enough, because the trick has low variance. Kingma and Welling wrote something a little different: one draw, $L = 1$, as long as the batch is large, $M = 100$ pictures. One draw is right on average, and so is any other $L$. The question is where to spend: on more draws of the same pictures, or on more pictures?
+
+The slope of a batch scatters for two reasons: which pictures are in it, and which $z$ were drawn. Let $V_\text{pictures}$ be the variance, from picture to picture, of a picture's average slope. Let $V_\text{draws}$ be the variance from draw to draw, averaged over the pictures. Then, by the law of total variance,
+
+$$\operatorname{Var} = \frac{V_\text{pictures} + V_\text{draws} / L}{M}.$$
+
+More draws shrink one part. More pictures shrink both, because each new picture brings its own draw.
+
+Measure it for slopes in the encoder's last bias, with 256 pictures as the whole data set. Batches of 16 pictures with one draw and with eight give you both parts. The formula must then predict the other batches.
+"""
+
+# %%
+found, pool = {}, digits.train[:256]
+for M, L in ((16, 1), (16, 8), (32, 2), (128, 1)):
+    loss = partial(pathwise_loss, draws=L)
+    batches = [pool[torch.randint(len(pool), (M,))] for _ in range(300)]
+    slopes = [gradient(model, loss, x, [model.encoder[-1].bias]) for x in batches]
+    found[M, L] = spread(torch.stack(slopes))
+
+V_draws = 16 * (found[16, 1].mean - found[16, 8].mean) * 8 / 7
+V_pictures = 16 * found[16, 1].mean - V_draws
+print(f"V_pictures {V_pictures:.0f}, V_draws {V_draws:.0f}")
+relative = max(variance.standard_error / variance.mean for variance in found.values())
+for M, L in ((32, 2), (128, 1)):
+    ratio = found[M, L].mean * M / (V_pictures + V_draws / L)
+    claim(f"Variance, M = {M}, L = {L}: found / predicted", ratio, equals=1, within=8 * relative)
+
+more_draws, more_pictures = (found[16, 1].mean / found[at].mean for at in ((16, 8), (128, 1)))
+claim("8 times the pictures divide it by", more_pictures, at_least=5.5)
+claim("8 times the draws divide it by, relative to that", more_draws / more_pictures, at_most=0.9)
+
+# %% [markdown]
+r"""
+Eight times the pictures give an eighth of the variance. Eight times the draws give less. Yet both cost 128 passes through the decoder. So draw once, and take more pictures, as long as you have them.
+
+## At the end: draw, or take the mean?
+
+Training is over, and you want to report the ELBO. A tempting shortcut skips the draw. It decodes the posterior's mean, and calls
+
+$$\log p_\theta\bigl(x \mid z = \mu_\phi(x)\bigr) - \operatorname{KL}$$
+
+the ELBO. The number even comes out better. That should make you suspicious.
+
+Check it where $\log p(x)$ is known, with a **linear VAE**. Its decoder is $Wz + c$, and its noise has the variance $\sigma_x^2$. The best encoder gives the exact posterior, with a mean $m(x)$ and one covariance $V$ for all pictures. Then the ELBO *is* $\log p(x)$. And a draw has, on average, a larger squared error than the mean:
+
+$$\mathbb{E}\,\lVert x - Wz - c \rVert^2 = \lVert x - W m(x) - c \rVert^2 + \operatorname{tr}(W V W^\top).$$
+
+The shortcut leaves out the last term. So it must be too large by $\operatorname{tr}(W V W^\top) / 2\sigma_x^2$, on every single picture. We halve the digits to 14 × 14 pixels, so that it runs fast.
+"""
+
+# %%
+train_pixels, x = (avg_pool2d(part, 2).flatten(1) for part in (digits.train, digits.test))
+linear = fit_linear_vae(train_pixels, latent_dim=10)
+posterior, log_p = linear.posterior(x), linear.log_marginal(x)
+elbo = linear.elbo(x, posterior)
+
+decoded = posterior.mean @ linear.weight.T + linear.bias
+log_std = 0.5 * math.log(linear.variance)
+above = gaussian_log_likelihood(x.double(), decoded, log_std) - elbo.kl - log_p
+V = posterior.covariance_matrix[0]  # the same for every picture
+left_out = (linear.weight @ V @ linear.weight.T).trace() / (2 * linear.variance)
+
+off = (elbo.total / log_p - 1).abs().max()
+claim("ELBO against log p(x), largest relative difference", off, at_most=1e-6)
+claim("Shortcut above log p(x), smallest", above.min(), equals=left_out, within=1e-6)
+claim("Shortcut above log p(x), largest", above.max(), equals=left_out, within=1e-6)
+
+# %% [markdown]
+r"""
+So the shortcut lies *above* $\log p(x)$. It is no lower bound. It promises almost half a nat for each latent that is not there.
+
+And the VAE that you trained?
+"""
+
+# %%
+model.requires_grad_(False)
+posterior = encode_all(model, digits.test)
+shortcut = model.log_likelihood(digits.test, posterior.mean) - kl_standard_normal(*posterior)
+gap = (shortcut - model.elbo(digits.test, n_samples=20).total).mean()
+claim("Shortcut minus ELBO, 32 latents, nats", gap, at_least=4)
+
+# %% [markdown]
+r"""
+So for an ELBO, average over draws: `estimate_elbo` does, and gives you a standard error. For a reconstruction to look at, the mean is a good choice, because its squared error is smaller. `reconstruct` takes it. Just say so.
+
+## What to take along
+
+Compute $z = \mu + \sigma\varepsilon$, and the gradient passes. Both estimators are right on average. The pathwise one is quiet where $f$ bends little over the width of $q$, and it stays quiet with many latents. The score function needs no slope of $f$, and it stands or falls with its baseline. In training, draw once and take more pictures. In a report, draw, and do not take the mean.
+
+## Summary
+"""
+
+# %% tags=["hide-input"]
+summary()
