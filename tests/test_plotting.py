@@ -231,5 +231,5 @@ def test_a_graph_has_its_boxes_and_an_arrow_for_each_pair():
     arrows = [text for text in axis.texts if not text.get_text()]
     ways = [(*arrow.xyann, *arrow.xy, arrow.arrow_patch.get_linestyle()) for arrow in arrows]
     # Two arrows between the same boxes are kept apart; upright ones need not be.
-    assert ways == [(0, 0.1, 1, 0.1, "-"), (1, -1, 1, 0, "-"), (1, -0.1, 0, -0.1, "--")]
+    assert ways == [(0, 0.1, 1, 0.1, "solid"), (1, -1, 1, 0, "solid"), (1, -0.1, 0, -0.1, "--")]
     plt.close(made)
