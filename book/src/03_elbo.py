@@ -52,9 +52,8 @@ x = torch.randn(1, 5).double()
 axis = torch.linspace(-8, 8, 801, dtype=torch.float64)
 z = torch.cartesian_prod(axis, axis)  # (641 601, 2)
 decoded = z @ small.weight.double().T + small.bias
-log_joint = Normal(decoded, small.variance**0.5).log_prob(x).sum(1) + Normal(0, 1).log_prob(z).sum(
-    1
-)
+log_prior = Normal(0, 1).log_prob(z).sum(1)
+log_joint = Normal(decoded, small.variance**0.5).log_prob(x).sum(1) + log_prior
 by_force = torch.logsumexp(log_joint, 0) + 2 * math.log(axis[1] - axis[0])
 
 closed = small.log_marginal(x).item()
@@ -303,16 +302,16 @@ claim("The same where q is the true posterior", differ, at_most=1e-9)
 
 # %% [markdown]
 r"""
-That second way out is not a detail. Take one pixel, one latent, $x = 2$ and $p(x \mid z) = \mathcal{N}(wz, 1)$ with $w = 1$. The likelihood would grow with a larger $w$. But let the encoder say nothing, $q = p(z)$. Then the ELBO grows with a *smaller* $w$: the decoder is told to stop listening to $z$. This is how posterior collapse begins. Chapter 7 takes it up.
+That second way out is not a detail. Take one pixel, one latent, $x = 2$ and $p(x \mid z) = \mathcal{N}(az, 1)$ with $a = 1$. The likelihood would grow with a larger $a$. But let the encoder say nothing, $q = p(z)$. Then the ELBO grows with a *smaller* $a$: the decoder is told to stop listening to $z$. This is how posterior collapse begins. Chapter 7 takes it up.
 """
 
 # %%
-w = torch.ones(1, 1).double().requires_grad_()
-pixel, two = LinearVAE(w, torch.zeros(1), 1.0), torch.full((1, 1), 2.0).double()
+a = torch.ones(1, 1).double().requires_grad_()
+pixel, two = LinearVAE(a, torch.zeros(1), 1.0), torch.full((1, 1), 2.0).double()
 prior = MultivariateNormal(torch.zeros(1, 1).double(), torch.eye(1).double())
-claim("Slope of log p(x) in w", slope(pixel.log_marginal(two), w), equals=0.5, within=1e-9)
-down = slope(pixel.elbo(two, prior).total, w)
-claim("Slope of the ELBO in w where q = p(z)", down, equals=-1, within=1e-9)
+claim("Slope of log p(x) in a", slope(pixel.log_marginal(two), a), equals=0.5, within=1e-9)
+down = slope(pixel.elbo(two, prior).total, a)
+claim("Slope of the ELBO in a where q = p(z)", down, equals=-1, within=1e-9)
 
 # %% [markdown]
 r"""
