@@ -1,0 +1,134 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from vae_course.exact import LinearVAE, fit_linear_vae, spectrum
+from vae_course.models import VAE
+from vae_course.rate_distortion import (
+    gaussian_rate,
+    measure,
+    of_linear,
+    pixel_error,
+    source_with_spectrum,
+)
+
+EIGENVALUES = torch.tensor([2.0, 1.0, 0.3])
+
+
+def least_rate(eigenvalues, distortion):
+    """Σ ½ log(λ / d), the least over a grid of what is left of each direction, d ≤ λ."""
+    lam = np.asarray(eigenvalues, dtype=float)
+    first, second = (np.linspace(0, value, 3001)[1:] for value in lam[:2])
+    third = distortion - first[:, None] - second
+    left = np.where((third > 0) & (third <= lam[2]), third, np.nan)
+    rates = np.log(lam[0] / first)[:, None] + np.log(lam[1] / second) + np.log(lam[2] / left)
+    return 0.5 * np.nanmin(rates)
+
+
+@pytest.mark.parametrize("distortion", [0.05, 0.3, 1.0, 2.0, 3.2])
+def test_the_gaussian_rate_is_the_least(distortion):
+    expected = least_rate(EIGENVALUES, distortion)
+    assert gaussian_rate(EIGENVALUES, distortion) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_order_of_the_eigenvalues_does_not_matter():
+    expected = gaussian_rate(EIGENVALUES, 0.7)
+    assert gaussian_rate(EIGENVALUES.flip(0), 0.7) == pytest.approx(expected, rel=1e-12)
+
+
+def test_all_of_the_variance_costs_nothing():
+    total = EIGENVALUES.double().sum().item()
+    assert gaussian_rate(EIGENVALUES, total) == gaussian_rate(EIGENVALUES, 10.0) == 0
+    assert gaussian_rate(EIGENVALUES, 0.99 * total) > 0
+
+
+@pytest.mark.parametrize("distortion", [0.0, -1.0, math.nan])
+def test_a_distortion_that_is_not_positive_is_refused(distortion):
+    with pytest.raises(ValueError, match="above 0"):
+        gaussian_rate(EIGENVALUES, distortion)
+
+
+def test_a_source_has_exactly_the_spectrum_asked_for():
+    directions = torch.linalg.qr(torch.randn(7, 3, dtype=torch.float64)).Q
+    mean = torch.randn(7, dtype=torch.float64)
+    x = source_with_spectrum(50, EIGENVALUES, directions, mean).numpy()
+    expected = directions.numpy() @ np.diag(EIGENVALUES.double()) @ directions.numpy().T
+    np.testing.assert_allclose(x.mean(0), mean, atol=1e-12)
+    np.testing.assert_allclose(np.cov(x.T, bias=True), expected, atol=1e-12)
+
+
+def test_a_source_is_random_and_normal():
+    first, second = (source_with_spectrum(5000, torch.ones(1), torch.eye(1)) for _ in range(2))
+    assert not torch.equal(first, second)
+    assert (first**4).mean().item() == pytest.approx(3, abs=0.4)  # 1.8 if it were uniform
+
+
+def test_a_source_needs_more_draws_than_eigenvalues():
+    with pytest.raises(ValueError, match="more than 3"):
+        source_with_spectrum(3, EIGENVALUES, torch.eye(3))
+
+
+# ---- Measured
+
+
+def linear_model(std=0.5):
+    """A VAE without hidden layers with random weights, and the same as matrices."""
+    vae = VAE((1, 2, 3), 2, hidden=(), std=std).requires_grad_(False)
+    vae.encoder[0].bias[2:] -= 0.5
+    return vae, vae.encoder[0], vae.decoder[0]
+
+
+def test_measured_rate_and_distortion_agree_with_matrices():
+    vae, encoder, decoder = linear_model()
+    images = torch.rand(40, 1, 2, 3)
+    rate, distortion = measure(vae, images, n_samples=3000)
+    out = encoder(images.flatten(1)).double().numpy()
+    mean, std = out[:, :2], np.exp(out[:, 2:])
+    weight, bias = decoder.weight.double().numpy(), decoder.bias.double().numpy()
+    left = images.flatten(1).double().numpy() - mean @ weight.T - bias
+    expected = (left**2).sum(1) + (std**2 @ weight.T**2).sum(1)  # E ‖x - Wz - b‖²
+    assert rate == pytest.approx(
+        np.mean(((std**2 + mean**2 - 1) / 2 - np.log(std)).sum(1)), rel=1e-5
+    )
+    assert distortion == pytest.approx(expected.mean(), rel=0.01)
+
+
+def test_the_pixel_error_is_a_root_mean_square():
+    vae, _, decoder = linear_model()
+    decoder.weight.zero_()
+    decoder.bias.fill_(0.25)
+    images = torch.cat([torch.zeros(3, 1, 2, 3), torch.ones(1, 1, 2, 3)])
+    expected = math.sqrt((3 * 0.25**2 + 0.75**2) / 4)
+    assert pixel_error(vae, images) == pytest.approx(expected, rel=1e-6)
+
+
+def test_no_samples_are_refused():
+    with pytest.raises(ValueError, match="n_samples"):
+        measure(linear_model()[0], torch.rand(2, 1, 2, 3), n_samples=0)
+
+
+# ---- Of a linear VAE
+
+
+def test_a_linear_vae_agrees_with_draws_from_its_posterior():
+    model = LinearVAE(torch.randn(5, 2), torch.randn(5), 0.3)
+    x = torch.randn(6, 5).double()
+    q = model.posterior(x)
+    z = q.sample((40_000,))
+    squares = (x - z @ model.weight.double().T - model.bias.double()).square().sum(-1)
+    prior = torch.distributions.Normal(0.0, 1.0)
+    rates = q.log_prob(z) - prior.log_prob(z).sum(-1)
+    rate, distortion = of_linear(model, x)
+    assert distortion == pytest.approx(squares.mean().item(), rel=0.01)
+    assert rate == pytest.approx(rates.mean().item(), rel=0.01)
+
+
+@pytest.mark.parametrize("variance", [0.02, 0.2, 1.5])
+def test_the_best_linear_vae_is_on_the_gaussian_curve(variance):
+    directions = torch.linalg.qr(torch.randn(6, 3, dtype=torch.float64)).Q
+    x = source_with_spectrum(100, EIGENVALUES, directions)
+    rate, distortion = of_linear(fit_linear_vae(x, 5, variance), x)
+    assert rate == pytest.approx(least_rate(EIGENVALUES, distortion), abs=1e-3)
+    assert distortion == pytest.approx(spectrum(x)[0].clamp(max=variance).sum().item(), rel=1e-9)
