@@ -11,3 +11,17 @@ if not os.environ.get("MPLBACKEND"):
 def fixed_random_numbers():
     """Every test draws the same numbers, whatever ran before it."""
     torch.manual_seed(0)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Lines that tests recorded with `record_property("table", line)`."""
+    rows = [
+        value
+        for key in ("passed", "failed")
+        for report in terminalreporter.stats.get(key, [])
+        for name, value in report.user_properties
+        if name == "table" and report.when == "call"
+    ]
+    if rows:
+        terminalreporter.section("tables")
+        terminalreporter.write_line("\n".join(rows))

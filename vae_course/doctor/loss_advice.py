@@ -1,0 +1,178 @@
+"""What the doctor knows about each finding on loss and data; see `doctor_advice`."""
+
+# name: (title, consequence, change, chapter)
+LOSS_ADVICE = {
+    "pixels_out_of_range": (
+        "Pixels lie outside the range that the likelihood or the decoder can reach",
+        "Part of every picture cannot be explained, whatever is learned, and a cross-entropy has "
+        "no lower limit there.",
+        "images = (images - images.min()) / (images.max() - images.min())",
+        "03_elbo",
+    ),
+    "test_in_train": (
+        "Test pictures are among the training pictures",
+        "The test number says how well pictures are remembered, not how well new ones are "
+        "described.",
+        "train on the training pictures alone: do not concatenate the two sets",
+        "03_elbo",
+    ),
+    "reconstruction_missing": (
+        "The loss does not depend on what the decoder returns",
+        "The decoder learns nothing.",
+        "add -log p(x|z) to the loss",
+        "03_elbo",
+    ),
+    "reconstruction_wrong_sign": (
+        "The loss falls as the reconstruction gets worse",
+        "Training drives the outputs away from the pictures.",
+        "loss = kl - log_likelihood",
+        "03_elbo",
+    ),
+    "kl_missing": (
+        "The loss does not depend on the encoder's distribution",
+        "This is an autoencoder: its spread shrinks to 0, and draws from the prior decode to "
+        "nothing that was trained.",
+        "add kl_standard_normal(mean, log_std).mean() to the loss",
+        "02_from_ae_to_vae",
+    ),
+    "kl_wrong_sign": (
+        "A term of the KL has the wrong sign",
+        "The loss can be lowered without end by moving the posteriors away from the prior.",
+        "kl = (0.5 * (mean**2 + exp(2 * log_std) - 1) - log_std).sum(1)",
+        "04_analytic_kl",
+    ),
+    "log_std_as_log_var": (
+        "log σ is treated as log σ²",
+        "The KL is smaller than it should be and its pull has another strength, though its "
+        "minimum is at the same place: the posteriors that training ends with, and every reported "
+        "number, are wrong.",
+        "kl = (0.5 * (mean**2 + exp(2 * log_std) - 1) - log_std).sum(1), and "
+        "z = mean + exp(log_std) * noise",
+        "04_analytic_kl",
+    ),
+    "log_var_as_log_std": (
+        "log σ² is treated as log σ",
+        "Where one line squares the spread and another does not, the noise that is sampled is not "
+        "the noise whose KL is paid.",
+        "kl = 0.5 * (mean**2 + exp(log_var) - 1 - log_var).sum(1), and "
+        "z = mean + exp(0.5 * log_var) * noise",
+        "04_analytic_kl",
+    ),
+    "kl_missing_half": (
+        "The KL misses a factor ½",
+        "With a wrong factor on one term the KL is lowest at another distribution than the prior; "
+        "with the factor missing everywhere the KL counts twice.",
+        "kl = (0.5 * (mean**2 + exp(2 * log_std) - 1) - log_std).sum(1)",
+        "04_analytic_kl",
+    ),
+    "kl_wrong_form": (
+        "The KL's terms do not balance",
+        "The term is lowest at another distribution than the prior.",
+        "kl = (0.5 * (mean**2 + exp(2 * log_std) - 1) - log_std).sum(1)",
+        "04_analytic_kl",
+    ),
+    "mean_for_sum": (
+        "A mean stands where a sum belongs",
+        "The terms of the ELBO are sums of nats over pixels and over latents. A mean over one of "
+        "them divides its weight by their number, which is a KL weight that nobody chose.",
+        "sum over all dimensions of one example, then average over the batch: "
+        ".flatten(1).sum(1).mean()",
+        "07_posterior_collapse",
+    ),
+    "batch_reductions_differ": (
+        "One term is summed over the batch, the other averaged",
+        "The weight of the KL changes with the batch size.",
+        "average both terms over the batch: .flatten(1).sum(1).mean()",
+        "07_posterior_collapse",
+    ),
+    "unexplained_kl_weight": (
+        "The KL has a weight that is not 1",
+        "What is maximised is not the ELBO, and the logged KL may be scaled too.",
+        "loss = (kl - log_likelihood).mean(), with σ learned; if the weight is meant, "
+        "declare it: examine(..., beta=...)",
+        "06_learned_variance",
+    ),
+    "log_std_missing_half": (
+        "The error and the log of the decoder's σ are out of balance",
+        "The likelihood is best at a wrong σ, which also puts a wrong weight on the error "
+        "against the KL.",
+        "nll = 0.5 * ((x - mean) / std)**2 + log(std), that is ½(error²/σ² + log σ²)",
+        "06_learned_variance",
+    ),
+    "constant_wrong": (
+        "The loss holds a constant that no likelihood has",
+        "Gradients do not change, but the number is not a log-likelihood and cannot be compared "
+        "with anybody's.",
+        "add 0.5 * log(2π) once for each pixel, before the sum over pixels",
+        "03_elbo",
+    ),
+    "sigmoid_twice": (
+        "Probabilities go through a second sigmoid",
+        "A loss on logits turns outputs between 0 and 1 into probabilities between 0.5 and 0.73: "
+        "no pixel can be dark.",
+        "drop the decoder's last sigmoid",
+        "03_elbo",
+    ),
+    "bernoulli_on_grey": (
+        "A yes-or-no likelihood is used for grey pixels",
+        "The cross-entropy of a grey pixel cannot reach 0 and is no log-density: its value cannot "
+        "be compared with other models, and samples of it are black-and-white noise.",
+        "images = torch.bernoulli(images), or a Gaussian likelihood with a learned σ",
+        "06_learned_variance",
+    ),
+    "sample_not_reparameterized": (
+        "No gradient passes through the sample to the encoder",
+        "The encoder learns from the KL alone, and moves to the prior: collapse.",
+        "z = mean + std * torch.randn_like(mean)",
+        "05_reparameterization",
+    ),
+    "sample_without_noise": (
+        "The sample has no noise",
+        "The decoder is trained at the means alone, as in an autoencoder; the KL then regularises "
+        "a spread that nothing uses.",
+        "z = mean + std * torch.randn_like(mean)",
+        "05_reparameterization",
+    ),
+    "sample_wrong_noise": (
+        "The noise of the sample is neither exp(spread) nor exp(½ spread)",
+        "The noise that is sampled is not the noise whose KL is paid.",
+        "z = mean + exp(log_std) * torch.randn_like(mean)",
+        "05_reparameterization",
+    ),
+    "loss_summed_over_batch": (
+        "The loss is summed over the batch",
+        "The optimum is the same, but gradients and the logged number grow with the batch size.",
+        "loss = per_example.mean()",
+        "03_elbo",
+    ),
+    "loss_to_maximise": (
+        "The function rises as the model gets better",
+        "It is an ELBO and must be maximised; it was examined with its sign turned.",
+        "loss = -elbo",
+        "03_elbo",
+    ),
+    "constants_left_out": (
+        "The loss leaves out constants",
+        "Training is the same, but the number is not the ELBO.",
+        "add 0.5 * log(2π) + log σ for each pixel, and -½ for each latent, where you report it",
+        "03_elbo",
+    ),
+    "spread_unknown": (
+        "Nothing shows whether the spread is log σ or log σ²",
+        "A KL that disagrees with the sampling line would pass unseen.",
+        'say it: examine(..., spread="log_std"), or pass your sampling function: sample=...',
+        "04_analytic_kl",
+    ),
+    "reconstruction_unknown": (
+        "The reconstruction term is none that the doctor knows",
+        "Its weight cannot be read as a σ.",
+        "nothing, if it is meant; else -gaussian_log_likelihood(x, mean, log_std)",
+        "06_learned_variance",
+    ),
+    "kl_unknown": (
+        "The term on the encoder's distribution is not the analytic KL of two normals",
+        "Its weight cannot be read as a β.",
+        "nothing, if it is meant; else kl_standard_normal(mean, log_std)",
+        "04_analytic_kl",
+    ),
+}

@@ -1,0 +1,164 @@
+"""The model under examination: its functions, called carefully, and its answers in one form."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+BATCH = 500
+STD_NAMES = ("log_std", "logstd", "log_sigma", "logsigma", "log_scale")
+VAR_NAMES = ("log_var", "logvar", "log_variance")
+
+
+class Posterior(NamedTuple):
+    """`mean` and `spread` as the encoder returned them, (N, ...) each.
+
+    `meaning` is "log_std" or "log_var" if the encoder's answer has named fields, else None.
+    """
+
+    mean: Tensor
+    spread: Tensor
+    meaning: str | None
+
+
+class Picture(NamedTuple):
+    """The decoder's answer: `point` is a mean or logits, `scale` its log std or log variance.
+
+    `point` has the size of the pictures. `scale` is None where the decoder gives none. `meaning`
+    is "logits", "log_std", "log_var" or None, from the names of the answer's fields.
+    """
+
+    point: Tensor
+    scale: Tensor | None
+    meaning: str | None
+
+
+def read_posterior(answer) -> Posterior:
+    """The encoder's answer as a `Posterior`. Raises TypeError or ValueError if it is no pair."""
+    if not _is_tensors(answer, 2):
+        raise TypeError(
+            "encode must return two tensors, (mean, log_std) or (mean, log_var), but returned "
+            f"{describe(answer)}; wrap it: lambda x: (mean_of(x), log_std_of(x))"
+        )
+    mean, spread = answer
+    try:
+        spread = spread.expand_as(mean)
+    except RuntimeError:
+        raise ValueError(
+            "encode must return a mean and a spread of one shape, but returned "
+            f"{tuple(mean.shape)} and {tuple(spread.shape)}"
+        ) from None
+    return Posterior(mean, spread, _meaning(answer))
+
+
+def read_picture(answer) -> Picture:
+    """The decoder's answer as a `Picture`. Raises TypeError if it is neither one nor two."""
+    if isinstance(answer, Tensor):
+        return Picture(answer, None, None)
+    if _is_tensors(answer, 1):
+        named = getattr(answer, "_fields", ("",))[0]
+        return Picture(answer[0], None, "logits" if named == "logits" else None)
+    if _is_tensors(answer, 2):
+        return Picture(answer[0], answer[1], _meaning(answer))
+    raise TypeError(
+        "decode must return a tensor (the mean, or logits) or a pair (mean, log_std), but "
+        f"returned {describe(answer)}; wrap it: lambda z: decoder(z).mean"
+    )
+
+
+def rebuild(template, point: Tensor, scale: Tensor | None):
+    """An answer of the decoder's own type with other numbers in it, for the loss to see."""
+    if isinstance(template, Tensor):
+        return point
+    parts = (point,) if scale is None else (point, scale)
+    return type(template)(*parts) if hasattr(template, "_fields") else type(template)(parts)
+
+
+class Patient:
+    """The functions and pictures under examination.
+
+    `pictures` are (N, ...). Answers come batch by batch, without gradients, with the models
+    behind the functions in eval mode where these can be found.
+    """
+
+    def __init__(self, encode: Callable, decode: Callable, pictures: Tensor):
+        self.encode, self.decode, self.pictures = encode, decode, pictures
+        with self.resting():
+            self.template = self.decode(self.posterior(pictures[:2]).mean)
+        read = read_picture(self.template)
+        if read.point.numel() != pictures[:2].numel():
+            raise ValueError(
+                "decode must return pictures of the size that encode takes, "
+                f"{tuple(pictures.shape[1:])}, but returned {tuple(read.point.shape[1:])}"
+            )
+        self.pixels = pictures[0].numel()
+
+    def posterior(self, pictures: Tensor) -> Posterior:
+        """q(z|x) for pictures (N, ...), in the encoder's own shape."""
+        parts = [read_posterior(self.encode(batch)) for batch in pictures.split(BATCH)]
+        return Posterior(
+            torch.cat([part.mean for part in parts]),
+            torch.cat([part.spread for part in parts]),
+            parts[0].meaning,
+        )
+
+    def picture(self, z: Tensor) -> Picture:
+        """p(x|z) for z (N, ...): `point` in the pictures' shape, `scale` broadcastable to it."""
+        parts = [read_picture(self.decode(batch)) for batch in z.split(BATCH)]
+        point = torch.cat([part.point for part in parts]).reshape(-1, *self.pictures.shape[1:])
+        scale = parts[0].scale
+        if scale is not None:
+            whole = [_one_a_pixel(part.scale, part.point) for part in parts]
+            scale = torch.cat(whole).reshape(point.shape)
+        return Picture(point, scale, parts[0].meaning)
+
+    @contextmanager
+    def resting(self) -> Iterator[None]:
+        """Eval mode and no gradients; every module returns to the mode it was in."""
+        modules = [m for f in (self.encode, self.decode) for m in _modules_behind(f)]
+        modes = [(part, part.training) for module in modules for part in module.modules()]
+        try:
+            for module in modules:
+                module.eval()
+            with torch.no_grad():
+                yield
+        finally:
+            for part, mode in modes:
+                part.training = mode
+
+
+def describe(answer) -> str:
+    """The type and shapes of an answer, for an error message."""
+    if isinstance(answer, Tensor):
+        return f"one tensor {tuple(answer.shape)}"
+    if isinstance(answer, tuple | list):
+        return f"{len(answer)} values ({', '.join(type(part).__name__ for part in answer)})"
+    return type(answer).__name__
+
+
+def _one_a_pixel(scale: Tensor, point: Tensor) -> Tensor:
+    """`scale`, expanded to the shape of `point`; one number a picture may come as (N, 1)."""
+    if scale.numel() == len(point) > 1:
+        scale = scale.reshape(-1, *[1] * (point.ndim - 1))
+    return scale.expand_as(point)
+
+
+def _modules_behind(function: Callable) -> list[nn.Module]:
+    """The modules that a function, a method or a lambda can be seen to use."""
+    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
+    seen = [function, getattr(function, "__self__", None), *cells]
+    return [thing for thing in seen if isinstance(thing, nn.Module)]
+
+
+def _is_tensors(answer, count: int) -> bool:
+    listed = isinstance(answer, tuple | list) and len(answer) == count
+    return listed and all(isinstance(part, Tensor) for part in answer)
+
+
+def _meaning(answer) -> str | None:
+    named = getattr(answer, "_fields", ("", ""))[1].lower()
+    if named in STD_NAMES:
+        return "log_std"
+    return "log_var" if named in VAR_NAMES else None
