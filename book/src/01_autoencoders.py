@@ -62,7 +62,7 @@ We write $e_\phi$ for the encoder, with weights $\phi$ (phi). We write $d_\theta
 
 $$\mathcal{L}(x) = \sum_{i=1}^{D} \bigl(x_i - \hat{x}_i\bigr)^2, \qquad \hat{x} = d_\theta(e_\phi(x)).$$
 
-In code, the sum over pixels and the mean over the batch stand in two different places. Keep them apart. Chapter 6 shows what goes wrong when they get mixed up.
+In code, the sum over pixels and the mean over the batch stand in two different places. Keep them apart. [Chapter 6](06_learned_variance.ipynb) shows what goes wrong when they get mixed up.
 """
 
 

@@ -66,7 +66,7 @@ claim("log p(x) beside the line, at noise 0.001", log_density(0.001), at_most=-1
 r"""
 Logarithms here are natural, so the unit is the **nat**. One nat is 1.44 bits.
 
-The number $\sigma_x$ says how far off a pixel may be before it costs much. We fix $\sigma_x = 0.3$ on this page. Chapter 6 learns it, and shows what it then reports: the typical error of a pixel.
+The number $\sigma_x$ says how far off a pixel may be before it costs much. We fix $\sigma_x = 0.3$ on this page. [Chapter 6](06_learned_variance.ipynb) learns it, and shows what it then reports: the typical error of a pixel.
 
 ## An encoder that answers with a distribution
 
@@ -216,7 +216,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-So a VAE's samples are not blurry. They are noisy. Their *means* are blurry, and chapter 8 measures why. From here on we show means, and say so.
+So a VAE's samples are not blurry. They are noisy. Their *means* are blurry, and [chapter 8](08_blur.ipynb) measures why. From here on we show means, and say so.
 
 ## The latent plane
 
@@ -257,7 +257,7 @@ claim("Typical std of one posterior, d = 2", posterior.log_std.exp().mean(), at_
 r"""
 "The code space is continuous, because it is Gaussian", says another popular line. The plain autoencoder's space is just as continuous: its codes are real numbers, its decoder a continuous function. What you gained is *coverage*, and a decoder that must make sense everywhere within a posterior's reach, because codes are drawn from there.
 
-Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. Chapter 8 computes that average and compares it with the decoder.
+Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. [Chapter 8](08_blur.ipynb) computes that average and compares it with the decoder.
 
 What do the two axes mean? Nothing that you could count on. Rotate the plane, and let the decoder rotate it back. The prior is round, so $p_\theta(x)$ stays exactly the same: the likelihood of the data cannot tell one set of axes from another. (The encoder has a slight preference, because its $\sigma$ are parallel to the axes. Chapter 3 measures it.)
 

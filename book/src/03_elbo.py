@@ -302,7 +302,7 @@ claim("The same where q is the true posterior", differ, at_most=1e-9)
 
 # %% [markdown]
 r"""
-That second way out is not a detail. Take one pixel, one latent, $x = 2$ and $p(x \mid z) = \mathcal{N}(az, 1)$ with $a = 1$. The likelihood would grow with a larger $a$. But let the encoder say nothing, $q = p(z)$. Then the ELBO grows with a *smaller* $a$: the decoder is told to stop listening to $z$. This is how posterior collapse begins. Chapter 7 takes it up.
+That second way out is not a detail. Take one pixel, one latent, $x = 2$ and $p(x \mid z) = \mathcal{N}(az, 1)$ with $a = 1$. The likelihood would grow with a larger $a$. But let the encoder say nothing, $q = p(z)$. Then the ELBO grows with a *smaller* $a$: the decoder is told to stop listening to $z$. This is how posterior collapse begins. [Chapter 7](07_posterior_collapse.ipynb) takes it up.
 """
 
 # %%
@@ -462,7 +462,7 @@ So read "log-likelihood" in a table as "the best lower bound we could afford", a
 
 The ELBO is $\log p_\theta(x)$ minus a gap, and the gap is $\operatorname{KL}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))$, exactly. The encoder can only close the gap. The decoder can also raise the likelihood.
 
-"And this is the objective that the code optimises", the derivation usually ends. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. Chapter 6 shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
+"And this is the objective that the code optimises", the derivation usually ends. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
 
 ## Summary
 """

@@ -106,7 +106,7 @@ claim("Area with log 2π", area(-2 * half_log + rest), equals=too_small, within=
 
 # %% [markdown]
 r"""
-The same formula is behind the other term of the loss. Set $\sigma = 1$ for a pixel: what is left is half a squared error, plus a constant. "MSE is the case of unit variance" is true in this sense: with the ½, and as a *sum* over pixels. As a mean over pixels without the ½ it is another variance, and chapter 6 computes which.
+The same formula is behind the other term of the loss. Set $\sigma = 1$ for a pixel: what is left is half a squared error, plus a constant. "MSE is the case of unit variance" is true in this sense: with the ½, and as a *sum* over pixels. As a mean over pixels without the ½ it is another variance, and [chapter 6](06_learned_variance.ipynb) computes which.
 """
 
 # %%

@@ -1,0 +1,539 @@
+# %% [markdown]
+r"""
+# 6 · MSE or a learned variance
+
+So far we set the decoder's standard deviation $\sigma_x$ by hand, mostly to 0.3, and never said why. Most programs do not mention it at all. They minimise "MSE plus KL". Yet a $\sigma_x$ is in there, and it decides how much of a picture the code may carry.
+
+**After this chapter you can**
+
+- read off the $\sigma_x$ that is hidden in any "MSE plus KL", from its sums, means and factors;
+- say what tuning $\beta$ does to $\sigma_x$, and when the two are one knob;
+- learn $\sigma_x$ with the right formula, and see from the number it reports whether it was;
+- compare four decoders in one table, in nats;
+- say what goes wrong with one $\sigma_x$ per pixel, and with a Bernoulli likelihood on grey pixels.
+"""
+
+# %%
+import math
+from functools import partial
+
+import sympy as sp
+import torch
+import torch.nn.functional as F
+from torch.distributions import Bernoulli, Normal
+
+from vae_course import models, plotting
+from vae_course.claims import begin, claim, summary
+from vae_course.data import load_images
+from vae_course.evaluation import active_units, encode_all, estimate, estimate_elbo
+from vae_course.exact import fit_linear_vae, spectrum
+from vae_course.objectives import (
+    bernoulli_log_likelihood,
+    gaussian_log_likelihood,
+    kl_standard_normal,
+    sample_posterior,
+)
+from vae_course.training import fit
+
+seed = begin("06_learned_variance")
+digits = load_images("digits", n_train=5_120, n_test=1_000, seed=seed)
+
+# %% [markdown]
+r"""
+## What the MSE says about pixels
+
+The likelihood of chapter 2 says: a picture is the decoder's mean $\mu_\theta(z)$, plus normal noise of standard deviation $\sigma_x$ on each pixel. The noise of one pixel does not depend on that of another, and $\sigma_x$ is the same for all. Write $x_i$ and $\mu_i$ for pixel $i$ of the picture and of the mean. SSE is the squared error $\sum_i (x_i - \mu_i)^2$, *summed* over the $D$ pixels. MSE is SSE$/D$, the *mean* over them. Then
+
+$$\log p_\theta(x \mid z) = -\frac{\text{SSE}}{2 \sigma_x^2} - D \log \sigma_x - \frac{D}{2} \log 2\pi.$$
+
+While $\sigma_x$ is fixed, the last two terms are constant. "The reconstruction term is the MSE, isn't it?" Yes, up to a factor ½, a *sum* over pixels, a $1/\sigma_x^2$, and a constant. Each of the four will matter.
+"""
+
+# %%
+x, mean = torch.rand(2, 100, 784).double()
+log_p = Normal(mean, 0.3).log_prob(x).sum(1)  # (100,)
+constant = -784 * math.log(0.3) - 392 * math.log(2 * math.pi)
+left_over = log_p - constant + (x - mean).square().sum(1) / (2 * 0.3**2)
+claim("What the formula leaves unexplained, nats", left_over.abs().max(), at_most=1e-9)
+
+# %% [markdown]
+r"""
+"We assume that pixels are normally distributed with a uniform diagonal covariance", you can read. That is said of $p_\theta(x \mid z)$, once $z$ is given. It is not said of pictures. In pictures neighbouring pixels go together, and the code is there to explain it.
+"""
+
+# %%
+middle = digits.train[:, 0, 14, 13:15]  # two neighbours in each picture, (5120, 2)
+claim("Correlation of two neighbours in the digits", torch.corrcoef(middle.T)[0, 1], at_least=0.5)
+
+# %% [markdown]
+r"""
+## Sum or mean?
+
+Now look at a typical program. It takes `F.mse_loss(mean, x)`, and that is a *mean* over pixels. Some multiply it by a number $c$, because the reconstructions were poor. The KL is summed over the $d$ latents, and averaged over the batch:
+
+$$\text{loss} = c \cdot \text{MSE} + \operatorname{KL}.$$
+
+Compare with minus the ELBO, $D \cdot \text{MSE}/(2\sigma_x^2) + \operatorname{KL} + \text{constant}$. The two are the same where $c = D/(2\sigma_x^2)$. So the program has a $\sigma_x$ after all:
+
+$$\sigma_x^2 = \frac{D}{2c}, \qquad \text{and with a factor } \beta \text{ in front of the KL} \qquad \sigma_x^2 = \frac{\beta D}{2c}.$$
+
+Such a $\beta$ need not be written as one. A KL *averaged* over the $d$ latents has $\beta = 1/d$. A KL *summed* over a batch of $M$ pictures has $\beta = M$. And the common "MSE is the case of unit variance" needs $c = D/2$: with $c = 1$ it is false.
+
+Do not believe the algebra. Two losses train the same model if their slopes are the same, in every weight of both networks, up to one common factor. (That is only another learning rate. Here it is $\beta$.) So we take the slopes of five home-made losses, as they stand in programs, and those of the ELBO with the $\sigma_x$ of the formula. The pictures are random: it must hold for any.
+"""
+
+
+# %%
+def minus_elbo(model, x, beta=1.0):
+    parts = model.elbo(x, beta=beta)
+    return {"loss": -parts.total.mean(), "kl": parts.kl.mean(), "std": model.log_std.exp()}
+
+
+def gradient(model, loss, x):
+    """The slopes of a loss in all weights, with the same draws of z each time."""
+    torch.manual_seed(seed)
+    parts = torch.autograd.grad(loss(model, x)["loss"], list(model.parameters()))
+    return torch.cat([part.flatten() for part in parts])
+
+
+# %%
+def home_made(model, x, c, reduce):
+    posterior = model.encode(x)
+    decoded = model.decode(sample_posterior(*posterior))
+    kl = kl_standard_normal(*posterior)  # (batch,): summed over latents
+    return {"loss": c * F.mse_loss(decoded.mean, x) + reduce(kl)}
+
+
+colour, grey, M, d = (3, 32, 32), (1, 28, 28), 16, 20  # CIFAR-10, D = 3072; MNIST, D = 784
+for shape, c, kl, reduce, beta in (
+    (colour, 6000, "KL", torch.mean, 1),
+    (colour, 1, "KL", torch.mean, 1),
+    (grey, 1, "KL", torch.mean, 1),
+    (grey, 1, "KL averaged over latents", lambda kl: kl.mean() / d, 1 / d),
+    (grey, 1, "KL summed over the batch", torch.sum, M),
+):
+    D, x = math.prod(shape), torch.rand(M, *shape, dtype=torch.float64)
+    std = math.sqrt(beta * D / (2 * c))
+    vae = models.VAE(shape, d, hidden=(32,), std=std).double()
+    theirs = gradient(vae, partial(home_made, c=c, reduce=reduce), x)
+    difference = (theirs - beta * gradient(vae, minus_elbo, x)).norm() / theirs.norm()
+    name = f"σ is {std:.4g} for D = {D}, c = {c}, {kl}: slopes differ by"
+    claim(name, difference, at_most=1e-6)
+
+# %% [markdown]
+r"""
+Pixels run from 0 to 1. A decoder with $\sigma_x = 39$ says: "on a pixel I am wrong by 39, more or less". To such a decoder all pictures are the same.
+
+You can also read $c$ as a budget. Take the largest error there can be: an all-black picture where all should be white. It costs $D/(2\sigma_x^2) = c$ nats. With $c = 1$ no picture in the world is worth more than *one nat* to the decoder. And a code costs nats.
+
+The best linear VAE shows what follows. It uses a latent only if the pictures vary by more than $\sigma_x^2$ along it: if an eigenvalue of their covariance is larger than $\sigma_x^2$ ([Lucas et al. 2019](https://arxiv.org/abs/1911.02469)). A number between 0 and 1 has a variance of at most ¼. So all eigenvalues *together* are at most $D/4$. With $c = 1$, $\sigma_x^2$ is $D/2$, and no latent is used, whatever the pictures are.
+"""
+
+# %%
+black, white = torch.zeros(1, 784).double(), torch.ones(1, 784).double()
+at_one = math.log(784 / 2) / 2  # log σ for c = 1
+best, worst = (gaussian_log_likelihood(white, mean, at_one) for mean in (white, black))
+claim("All that a picture is worth at c = 1, nats", best - worst, equals=1, within=1e-9)
+
+eigenvalues, _ = spectrum(digits.train.flatten(1))
+claim("All eigenvalues together, relative to D/2", eigenvalues.sum() / 392, at_most=0.5)
+
+# %% [markdown]
+r"""
+And a real one, with hidden layers? Train it with that one line as it stands: `F.mse_loss`, plus the KL.
+"""
+
+# %%
+mean_picture = (digits.train - digits.train.mean(0)).square().mean().sqrt().item()  # its RMSE
+QUICK = {"phases": ((3e-3, 120),), "hidden": 64}
+
+
+def train(std, loss=minus_elbo, phases=((5e-3, 250), (1e-3, 120)), hidden=128):
+    """A VAE with ten latents, trained with each learning rate for so many steps; its histories."""
+    torch.manual_seed(seed)
+    vae = models.VAE(grey, 10, hidden=(hidden,), std=std)
+    if std == "shared":
+        vae.log_std.data.fill_(math.log(mean_picture))
+    options = {"batch_size": 64, "seed": seed}
+    histories = [fit(vae, loss, digits.train, steps=n, lr=lr, **options) for lr, n in phases]
+    return vae.eval().requires_grad_(False), histories
+
+
+off, _ = train("unit", partial(home_made, c=1, reduce=torch.mean), **QUICK)
+kl, active = estimate_elbo(off, digits.test)["kl"].mean, active_units(off, digits.test)
+claim("Trained with c = 1: KL, nats", kl, at_most=0.1)
+claim("Trained with c = 1: active latents of ten", active, equals=0, within=0)
+varies = off.reconstruct(digits.test).var(0).sum() / digits.test.var(0).sum()
+claim("... its reconstructions vary, relative to the pictures", varies, at_most=0.01)
+
+# %% [markdown]
+r"""
+Every picture comes out as the same grey blob. If you meet one, look at this line first. "Sum or mean?" is what people ask most often about broken VAEs. Other networks, more pictures and longer training do not help: [chapter 7](07_posterior_collapse.ipynb) proves that the blob is the best that this loss allows.
+
+One folk remedy is to multiply the MSE by 6000. The formula says what that is: on CIFAR-10, $\sigma_x = 0.506$. Pictures become recognisable. But an error of half the range, on each pixel, is still far more than a decoder makes. If yours is 0.1, the factor is $c = D/(2 \cdot 0.1^2) = 153\,600$. Who would have guessed that?
+
+## "Tune β": the same knob again
+
+Take the $\beta$ out of the loss:
+
+$$\frac{\text{SSE}}{2\sigma_x^2} + \beta \operatorname{KL} = \beta \left( \frac{\text{SSE}}{2\beta\sigma_x^2} + \operatorname{KL} \right).$$
+
+Only the product $\beta\sigma_x^2$ counts. So $(\beta, \sigma_x^2) = (5,\ 0.01)$ and $(1,\ 0.05)$ must train the *same* networks. The $\beta$ outside is only a learning rate, and Adam does not even see that: it divides each slope by its usual size. Here are both, with the same seed, and $(1,\ 0.01)$ for comparison.
+"""
+
+# %%
+knobs = {}
+for beta, variance in ((5, 0.01), (1, 0.05), (1, 0.01)):
+    vae, _ = train(math.sqrt(variance), partial(minus_elbo, beta=beta), **QUICK)
+    parts = {name: part.mean for name, part in estimate_elbo(vae, digits.test).items()}
+    knobs[beta, variance] = parts | {"pictures": vae.reconstruct(digits.test)}
+    print(f"β = {beta}, σ² = {variance}: KL {parts['kl']:.3f}, ELBO {parts['total']:.1f} nats")
+
+# %%
+narrow, same, other = knobs.values()
+claim("KL of the pair, relative", narrow["kl"] / same["kl"], equals=1, within=0.01)
+claim("KL of (1, 0.01), relative", other["kl"] / same["kl"], at_least=1.2)
+apart = [(row["pictures"] - same["pictures"]).norm() for row in (narrow, other)]
+claim("Pictures of the pair apart, against (1, 0.01)", apart[0] / apart[1], at_most=0.1)
+claim("ELBO of (1, 0.05) above (5, 0.01), nats", same["total"] - narrow["total"], at_least=50)
+
+# %% [markdown]
+r"""
+The first two lines are one model: the same codes, the same pictures. Only what they *claim* differs. The first says that its pixels are right to $\pm 0.1$, which they are not. So its ELBO is hundreds of nats worse.
+
+"Find a good $\beta$ empirically", says the usual advice. Now you know what you would be looking for: a $\sigma_x$. Watch for a $\beta$ without a name, too. In a public notebook the KL (with the slip of chapter 4) is multiplied by 100, and the text does not say so. With a fixed $\sigma_x$ that is ten times the $\sigma_x$. The product is then logged as "the KL", so the number in the plot is not in nats, and cannot be compared with anybody's. So leave $\beta$ at 1, and find $\sigma_x$. For that there is a formula.
+
+## Let the pictures choose
+
+If $\sigma_x$ is a parameter, $D \log \sigma_x$ is no constant any more. It is what keeps $\sigma_x$ from growing. Divide by $D$. Then minus the log-likelihood of a pixel is, on average and up to $\frac12 \log 2\pi$,
+
+$$\log \sigma_x + \frac{\text{MSE}}{2\sigma_x^2}.$$
+
+It rises without end for $\sigma_x \to 0$ and for $\sigma_x \to \infty$. Where is its minimum? And where is that of two slips, which stand side by side in a public notebook? One has the ½ in front of everything, the other has lost it.
+"""
+
+# %%
+s, mse = sp.symbols("sigma MSE", positive=True)
+right = sp.log(s) + mse / (2 * s**2)
+in_front, lost = (sp.log(s) + mse / s**2) / 2, sp.log(s) + mse / s**2
+for formula, factor in ((right, 1), (in_front, 2), (lost, 2)):
+    (lowest,) = sp.solve(formula.diff(s), s)  # exactly one
+    claim(f"{formula}: lowest at σ² / MSE", lowest**2 / mse, equals=factor, within=0)
+
+# %% [markdown]
+r"""
+So the right $\sigma_x$ is the root of the mean squared error, the **RMSE**. It is not a hyperparameter. It is the typical error of a pixel, and you can *measure* it. (On pixels from −1 to 1 it is twice what it is on pixels from 0 to 1.) Either slip reports $\sqrt 2$ times as much.
+
+What do the slips do to the networks? Write the $\sigma_x$ of a slip as $\sqrt2\, s$, and see what is left in terms of $s$. The slip that lost its ½ turns into the right loss:
+
+$$\frac{\text{SSE}}{\sigma_x^2} + D \log \sigma_x + \operatorname{KL} = \frac{\text{SSE}}{2 s^2} + D \log s + \operatorname{KL} + \text{constant}.$$
+
+So it trains the right networks. Only the $\sigma_x$ that it reports is wrong, and with it the noise in every sample. The slip with the ½ in front is not harmless:
+
+$$\frac12 \left( \frac{\text{SSE}}{\sigma_x^2} + D \log \sigma_x \right) + \operatorname{KL} = \frac12 \left( \frac{\text{SSE}}{2 s^2} + D \log s + 2 \operatorname{KL} \right) + \text{constant}.$$
+
+It is a hidden $\beta = 2$. And this time $\beta$ does make another model. Once $\sigma_x$ is learned the two are no longer one knob, since the term $D \log \sigma_x$ does not get the factor.
+"""
+
+
+# %%
+def slip(model, x, front=0.5):
+    posterior = model.encode(x)
+    decoded = model.decode(sample_posterior(*posterior))
+    per_pixel = ((x - decoded.mean) / decoded.log_std.exp()).square() + decoded.log_std
+    reconstruction = front * per_pixel.flatten(1).sum(1)  # (batch,)
+    return {"loss": (reconstruction + kl_standard_normal(*posterior)).mean()}
+
+
+x = digits.train[:M].double()
+for name, front, beta in (("½ in front", 0.5, 2), ("½ lost", 1, 1)):
+    vae = models.VAE(grey, d, hidden=(32,), std="shared").double()
+    theirs = gradient(vae, partial(slip, front=front), x)
+    vae.log_std.data -= math.log(2) / 2
+    ours = gradient(vae, partial(minus_elbo, beta=beta), x) / beta
+    difference = (theirs - ours).norm() / theirs.norm()
+    claim(f"Slip, {name}, against β = {beta}: slopes differ by", difference, at_most=1e-6)
+
+# %% [markdown]
+r"""
+## The error of which reconstruction?
+
+There are two. You can decode the posterior's mean, or a draw $z \sim q_\phi(z \mid x)$. The mean gives the smaller error, and it is the one that people report. But the ELBO averages over draws. So draws set $\sigma_x$.
+
+The linear VAE of chapter 5, whose decoder is a matrix $W$ and an offset, shows it without any noise. Its best $\sigma_x^2$ is known: the mean of the eigenvalues that its $d$ latents leave out ([Tipping & Bishop 1999](https://doi.org/10.1111/1467-9868.00196)). Start anywhere and repeat: fit the model for the current $\sigma_x^2$, measure the squared error per pixel, make that the new $\sigma_x^2$. Where does this end? We use 1000 digits of 7 × 7 pixels, and ten latents.
+
+Before you look, work it out. Let $\lambda_j$ be the eigenvalues, largest first. A latent in use has a column of $W$ with the squared length $\lambda_j - \sigma_x^2$, and posteriors with the variance $\sigma_x^2/\lambda_j$. So decoding the mean shrinks a picture along that column by the factor $1 - \sigma_x^2/\lambda_j$, and leaves an error of $\sigma_x^4/\lambda_j$. Draws add their spread, $(\lambda_j - \sigma_x^2)\,\sigma_x^2/\lambda_j$. Together that is just $\sigma_x^2$. At the end nothing changes any more, so
+
+$$D\sigma_x^2 = d\,\sigma_x^2 + \sum_{j > d} \lambda_j \quad \text{(draws)}, \qquad D\sigma_x^2 = \sum_{j \le d} \frac{\sigma_x^4}{\lambda_j} + \sum_{j > d} \lambda_j \quad \text{(means)}.$$
+
+The first gives the best $\sigma_x^2$. The second is a quadratic equation with a smaller solution.
+
+And with a $\beta$? If it were still the same knob, $\sigma_x^2$ would shrink by $\beta$, and nothing else would change. But each latent now leaves $\beta\sigma_x^2$. So $\sigma_x^2$ *grows*, from the left-out sum over $D - d$ to the same over $D - \beta d$. At $\beta = 2$ that is a factor 39/29.
+"""
+
+# %%
+flat = F.avg_pool2d(digits.train[:1000], 4).flatten(1).double()  # (1000, 49)
+eigenvalues, _ = spectrum(flat)
+
+
+def settle(drawn, beta=1):
+    """Where σ² ← squared error per pixel ends, for drawn z or for posterior means."""
+    variance = 1.0
+    for _ in range(40):
+        model = fit_linear_vae(flat, 10, variance=beta * variance)
+        q = model.posterior(flat)
+        sse = (flat - model.bias - q.mean @ model.weight.T).square().sum(1).mean()
+        spread = (model.weight @ q.covariance_matrix[0] @ model.weight.T).trace()
+        variance = (sse + drawn * spread).item() / 49
+    return variance
+
+
+left_out, steep = eigenvalues[10:].sum(), (1 / eigenvalues[:10]).sum()
+best = left_out / (49 - 10)
+low = (49 - (49**2 - 4 * steep * left_out).sqrt()) / (2 * steep)
+drawn, means, doubled = settle(True), settle(False), settle(True, beta=2)
+claim("σ² from draws, relative to the best", drawn / best, equals=1, within=1e-6)
+claim("σ² from means, relative to the quadratic's solution", means / low, equals=1, within=1e-6)
+claim("σ² from means, relative to the best", means / best, at_most=0.9)
+claim("σ² at β = 2, relative to β = 1", doubled / drawn, equals=39 / 29, within=1e-6)
+
+# %% [markdown]
+r"""
+## Four decoders
+
+Now the digits in full size, and networks with a hidden layer. The course's `VAE` has four ways to set $\sigma_x$:
+
+- `"unit"`: $\sigma_x = 1$. This is "MSE plus KL" with the ½ and the sum in place.
+- `"shared"`: one learned number $\log \sigma_x$ for all pixels.
+- `"optimal"`: no parameter. In each step $\sigma_x$ is the RMSE of the batch, and afterwards a moving average of it ([Rybkin et al. 2021](https://arxiv.org/abs/2006.13202)).
+- `"per_pixel"`: the decoder gives a $\log \sigma_x$ for each pixel and each $z$.
+
+A fifth model is `"shared"`, trained with the slip. One practical point: Adam moves $\log \sigma_x$ by about the learning rate a step. From $\sigma_x = 1$ it would still be on its way when we stop. So `train` starts it at the RMSE of the mean picture, which needs no code at all.
+
+All five are compared on the same test pictures. Their ELBOs may be compared: all are bounds on $\log p_\theta(x)$ of the same $x$, in nats, with every constant in place. The columns $\sigma$ and RMSE are measured on training pictures, with drawn $z$: there the two should agree. For `per_pixel`, $\sigma$ is the root mean square over all pixels.
+"""
+
+# %%
+vaes = {std: train(std) for std in ("unit", "shared", "optimal", "per_pixel")}
+vaes["slip"] = train("shared", slip)
+
+
+def std_and_rmse(vae, x):
+    decoded = vae.decode(sample_posterior(*encode_all(vae, x)))
+    return [v.square().mean().sqrt().item() for v in (decoded.log_std.exp(), x - decoded.mean)]
+
+
+table = {}
+print("             σ      RMSE    KL  active       ELBO")
+for name, (vae, _) in vaes.items():
+    std, rmse = std_and_rmse(vae, digits.train[:2000])
+    total, _, kl = estimate_elbo(vae, digits.test, n_samples=4).values()
+    table[name] = {"ratio": std / rmse, "rmse": rmse, "kl": kl.mean, "elbo": total.mean}
+    active, elbo = active_units(vae, digits.test), f"{total.mean:7.1f} ± {total.standard_error:.1f}"
+    print(f"{name:9s} {std:5.3f}    {rmse:.3f}  {kl.mean:5.1f} {active:6d}    {elbo}")
+
+# %%
+ours, unit, wrong = table["shared"], table["unit"], table["slip"]
+for name, factor in (("shared", 1), ("optimal", 1), ("slip", math.sqrt(2))):
+    ratio = table[name]["ratio"] / factor
+    claim(f"σ over RMSE, {name}, against {factor:.4g}", ratio, equals=1, within=0.05)
+claim("KL, shared above unit, nats", ours["kl"] - unit["kl"], at_least=10)
+claim("RMSE, shared relative to unit", ours["rmse"] / unit["rmse"], at_most=0.9)
+claim("ELBO, shared above unit, nats", ours["elbo"] - unit["elbo"], at_least=500)
+claim("KL, slip relative to shared", wrong["kl"] / ours["kl"], at_most=0.95)
+
+# %% [markdown]
+r"""
+Read the first column against the second. `shared` and `optimal` report the RMSE. The slip reports $\sqrt 2$ times its RMSE. So if your program logs $\sigma_x$, log the RMSE beside it. Their ratio tells you whether the formula is right.
+
+`unit` is the popular one. It claims errors of 1 on pixels between 0 and 1, so it has little reason to use its code. And `per_pixel` has by far the best ELBO, with an RMSE far above that of `shared`. We come back to it.
+
+## "The learned σ falls, so the pictures get sharper"
+
+During training $\sigma_x$ falls, and the pictures do get sharper. You can read that the first is the reason for the second. Two things are mixed up here.
+"""
+
+# %% tags=["hide-input"]
+history = vaes["shared"][1][0]
+plotting.curves(
+    {"$\\sigma_x$": history["std"], "KL [nats]": history["kl"]},
+    xlabel="step",
+    caption="The first 250 steps of the shared σ, which starts at the RMSE of the mean picture.",
+    alt="Two curves over 250 steps. Sigma rises for a few steps, then falls, steeply at first, to "
+    "less than two thirds. The KL jumps up, drops, and then climbs slowly while sigma falls.",
+)
+
+# %% [markdown]
+r"""
+**It reports.** Take the trained `shared` model and turn $\sigma_x$ by hand. Not one pixel of the decoded means changes. Only the likelihood does, and it is best at the RMSE. With $\text{SSE} = D \cdot \text{RMSE}^2$ you can say how much. At its best the reconstruction term is $-\frac D2 \log(2\pi e\, \text{RMSE}^2)$. At $k$ times the RMSE it is less by $D \bigl(\log k + \frac12 (k^{-2} - 1)\bigr)$. Being too sure costs more than being too modest.
+"""
+
+# %%
+shared, x = vaes["shared"][0], digits.train[:1000]
+decoded = shared.decode(sample_posterior(*encode_all(shared, x))).mean
+error = (x - decoded).square().mean().sqrt()
+top = -392 * math.log(2 * math.pi * math.e * error**2)
+for factor in (1, 2, 0.5):
+    value = gaussian_log_likelihood(x, decoded, (factor * error).log()).mean()
+    known = top - 784 * (math.log(factor) + (factor**-2 - 1) / 2)
+    claim(f"Reconstruction term at σ = {factor} · RMSE, nats", value, equals=known, within=0.05)
+claim("σ at the end, relative to the start", shared.log_std.exp() / mean_picture, at_most=0.8)
+
+# %% [markdown]
+r"""
+**It re-weights.** In the loss the squared error is divided by $2\sigma_x^2$. Let $\sigma_x$ fall to 60 %, and the error counts almost three times as much against the KL. That is a $\beta$ that sinks by itself. It is this second thing that can make pictures sharper: the code may carry more. In the table it is a few nats at $\sigma_x = 1$ and almost thirty at the learned one. Smaller errors then let $\sigma_x$ fall again. It ends where one more nat of code would save less than a nat of $\frac D2 \log \text{RMSE}^2$.
+
+## Means and samples
+
+Here are the four decoders. Reconstructions, then pictures from the prior as papers show them, which are the decoder's *means*. Then the same again as full *samples* of the model, with the noise that it says is there.
+"""
+
+# %% tags=["hide-input"]
+sheet = {"real": digits.test[:15]}
+for name in ("unit", "shared", "optimal", "per_pixel"):
+    vae, parts = vaes[name][0], [vaes[name][0].reconstruct(digits.test[:5])]
+    for noise in (False, True):
+        torch.manual_seed(seed)  # the same z
+        parts.append(vae.sample(5, noise=noise))
+    sheet[name] = torch.cat(parts)
+plotting.rows(
+    sheet,
+    caption="Columns 1 to 5: test pictures, reconstructed (means). 6 to 10: from the prior, means. "
+    "11 to 15: the same z, as samples. The top row is real.",
+    alt="A row of real digits and four rows of one decoder each. Unit: blurred digits, then pure snow. "
+    "Shared and optimal: clearer digits, several of those from the prior malformed, then the same "
+    "with light grain. Per pixel: reconstructions are dim blobs, those from the prior harsh and grainy.",
+    width=8,
+)
+
+# %% [markdown]
+r"""
+The samples say it most clearly. `unit` believes in snow, because it was told so. `shared` and `optimal` believe in digits under a little noise. But look at the means from the prior, too. Those of `unit` are blurred, yet often whole. Those of `shared` are sharper, and often malformed. A better density is not a better drawing: chapter 2 met the same with more latents.
+
+## One σ per pixel
+
+"Learning the variance makes a more accurate prediction." Look at `per_pixel` again. Its ELBO is the best by far, and its reconstructions are poor. So where do its nats come from? We sort the pixels of the training pictures into three kinds: black in every picture, black in this one, and ink.
+"""
+
+
+# %%
+def nats_by_kind(vae):
+    """log p(x|z) of each kind of pixel, in nats per training picture."""
+    x = digits.train[:2000]
+    decoded = vae.decode(sample_posterior(*encode_all(vae, x)))
+    per_pixel = Normal(decoded.mean, decoded.log_std.exp()).log_prob(x)
+    never, ink = (digits.train.amax(0) == 0).expand_as(x), x > 0
+    kinds = (never, ~never & ~ink, ink)
+    return torch.stack([per_pixel[kind].sum() for kind in kinds]) / len(x)
+
+
+nats = {name: nats_by_kind(vaes[name][0]) for name in ("shared", "per_pixel")}
+for name, kinds in nats.items():
+    print("{:9s}: never lit {:6.1f}, black here {:6.1f}, ink {:6.1f}".format(name, *kinds))
+lead = nats["per_pixel"] - nats["shared"]
+claim("Lead of per_pixel over shared, nats", lead.sum(), at_least=300)
+claim("Share of it from black pixels", lead[:2].sum() / lead.sum(), at_least=0.8)
+claim("RMSE, per_pixel over shared", table["per_pixel"]["rmse"] / ours["rmse"], at_least=1.15)
+
+# %% [markdown]
+r"""
+Almost all of the lead is from pixels that are exactly 0, and next to nothing from the ink. The ink is drawn worse. Where the decoder says that it is unsure, a squared error is divided by a large $\sigma_x^2$, and hardly pulls on the mean any more ([Seitzer et al. 2022](https://arxiv.org/abs/2203.09168)).
+
+Why black? A density has no upper limit. Where a pixel is surely black, the decoder may say so with a smaller and smaller $\sigma_x$. While the mean is right, every unit by which $\log \sigma_x$ falls earns one nat. On a pixel that never changes there is no end to it. So the highest likelihood is infinite, *whatever* the model does with the ink.
+
+Someone must set an end. Our decoder is clamped, $\log \sigma_x \ge -6$. But then the clamp decides the ELBO. Move it in the trained model, and look at the pixels that are never lit:
+"""
+
+# %%
+never_lit = int((digits.train.amax(0) == 0).sum())
+usual, earned = models.LOWEST_LOG_STD, {}
+for floor in (-2.0, -3.0, -4.0, usual):
+    models.LOWEST_LOG_STD = floor
+    earned[floor] = nats_by_kind(vaes["per_pixel"][0])[0]
+    print(f"log σ at least {floor}: {earned[floor]:6.1f} nats from {never_lit} pixels")
+models.LOWEST_LOG_STD = usual
+slope = (earned[-3] - earned[-2]) / never_lit
+claim("Clamp from -2 to -3, nats per pixel never lit", slope, equals=1, within=0.05)
+black, lit = Normal(0.0, math.exp(-6)).log_prob(torch.tensor([0.0, 1.0]))
+claim("One lit pixel costs, nats", black - lit, equals=math.exp(12) / 2, within=1)
+
+# %% [markdown]
+r"""
+So two models with different clamps cannot be compared. And the nats are not safe. One lit pixel where black was sure costs 81 000 of them. Look at the standard error of `per_pixel` in the table.
+
+What can you do instead?
+
+- **Share.** One $\sigma_x$ for all pixels, learned or optimal, cannot run away: as long as there are errors anywhere, the RMSE is not zero.
+- **Add noise of one grey level** to the training pictures: $u/256$, with $u$ uniform between 0 and 1. The pixels of a file are whole grey levels, so nothing is lost. And then no density can earn more than $\log 256 = 5.55$ nats a pixel, on average ([Theis et al. 2016](https://arxiv.org/abs/1511.01844)). A normal one earns at most $\log 256 - \frac12 \log \frac{\pi e}{6}$, with the standard deviation of that noise. A smaller $\sigma_x$ is *punished*.
+"""
+
+# %%
+u = torch.rand(100_000, 1, dtype=torch.float64) / 256  # black pixels with noise
+mean, log_std = torch.full_like(u, 1 / 512), -math.log(256 * math.sqrt(12))
+earned = estimate(gaussian_log_likelihood(u, mean, log_std))
+known = math.log(256) - 0.5 * math.log(math.pi * math.e / 6)
+claim("A black pixel earns, nats", earned.mean, equals=known, within=5 * earned.standard_error)
+sure = estimate(gaussian_log_likelihood(u, mean, log_std - 3))
+known += 3 + (1 - math.exp(6)) / 2
+claim("... with log σ smaller by 3", sure.mean, equals=known, within=5 * sure.standard_error)
+
+# %% [markdown]
+r"""
+Now the end is in the data, and not in a constant of the program. It does not make a black pixel less rewarding than ink, though. For pictures like these, share.
+
+## Bernoulli on grey pixels
+
+There is another way around $\sigma_x$. Take the decoder's output for the chance $p$ of ink, and use the binary cross-entropy. For pixels that are 0 or 1 this is minus the log of a likelihood, the **Bernoulli** one. Our pixels are grey, and so are MNIST's. Two checks show that it is no likelihood for them.
+
+First, look for its **floor**. If the decoder gives back exactly the picture, $p = x$, is the loss zero? For a grey pixel it is not. The loss is then the **entropy** of a yes or no with chance $x$: 0.69 nats at $x = 0.5$, and 0.50 at $x = 0.2$. No other $p$ does better.
+
+Second, a density over grey values must integrate to 1 between 0 and 1, whatever $p$ is. This one integrates to ½ at $p = \frac12$, and to less at $p = 0.9$. So not even a constant can mend it.
+"""
+
+# %%
+for pixel in (0.5, 0.2):
+    x, entropy = torch.full((1, 1), pixel), Bernoulli(pixel).entropy().item()
+    floor = -bernoulli_log_likelihood(x, torch.logit(x))
+    claim(f"Cross-entropy of {pixel} with itself", floor, equals=entropy, within=1e-4)
+floors = -bernoulli_log_likelihood(digits.test, torch.logit(digits.test, eps=1e-6))
+claim("Floor on these digits, nats per picture", floors.mean(), at_least=10)
+
+x, p = sp.symbols("x p", positive=True)
+cross_entropy = -x * sp.log(p) - (1 - x) * sp.log(1 - p)
+(lowest,) = sp.solve(cross_entropy.diff(p), p)
+claim("Cross-entropy is lowest at p - x =", lowest - x, equals=0, within=0)
+for chance, known in ((0.5, 0.5), (0.9, 0.8 / math.log(9))):
+    density = sp.exp(-cross_entropy.subs(p, sp.Rational(str(chance))))
+    area = sp.integrate(sp.simplify(density), (x, 0, 1))
+    claim(f"Area over all grey values at p = {chance}", area, equals=known, within=1e-9)
+
+# %% [markdown]
+r"""
+The lowest point is at $p = x$, so training pulls to the right place, and the pictures look fine. That is why the habit lives on. But the number is no log-likelihood. It can be compared neither with a Gaussian's nor with a paper's. For that, make the pixels 0 or 1 first, or divide by the area, which depends on $p$ ([Loaiza-Ganem & Cunningham 2019](https://arxiv.org/abs/1907.06845)). And a *mean* over pixels does to this loss what it does to the MSE.
+
+## SSIM, or features of a network?
+
+"MSE is not the best loss. Take SSIM, or a perceptual loss, and more latents will help, too." What more latents buy, you saw in chapter 2. And with another loss pictures may look better. But ask the question of the last section. Is $e^{-\text{loss}}$, up to a constant, a density over pictures?
+
+A loss on *features* is blind to whatever the features do not see. In such a direction it never rises, so $e^{-\text{loss}}$ never falls, and its integral is infinite. SSIM is bounded, so $e^{-\text{loss}}$ never falls below some number at all. No constant makes these densities. (Cut off at 0 and 1 the integral is finite. But then it changes with the output of the decoder, and the loss leaves it out.) There is no $\sigma_x$ to measure, no ELBO, and $\beta$ is a matter of taste again. The smallest example: features that are averages over 4 × 4 pixels, and a checkerboard of ±1000.
+"""
+
+# %%
+checkerboard = 1000.0 * (-1) ** (torch.arange(28)[:, None] + torch.arange(28))
+features = [F.avg_pool2d(picture, 4) for picture in (digits.test, digits.test + checkerboard)]
+unseen = (features[0] - features[1]).square().flatten(1).sum(1)
+claim("Feature loss of the checkerboard", unseen.max(), at_most=1e-4)
+
+# %% [markdown]
+r"""
+## What to take along
+
+There is a $\sigma_x$ in every Gaussian VAE. In "$c$ times the mean squared error plus $\beta$ times the KL", it is $\sigma_x^2 = \beta D/(2c)$. While $\sigma_x$ is fixed, $\beta$ is the same knob. So learn one shared $\sigma_x$, or compute it, and leave $\beta$ at 1. Check that it comes out as the RMSE of drawn reconstructions. Do not learn one for each pixel, unless something better than a clamp keeps it from falling.
+
+A $\sigma_x$ that is far too large switches the code off. [Chapter 7](07_posterior_collapse.ipynb) is about that: how to see it, when it is the best that a model can do, and when it is an accident.
+
+## Summary
+"""
+
+# %% tags=["hide-input"]
+summary()
