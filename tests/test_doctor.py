@@ -47,6 +47,7 @@ def test_broken(case, record_property):
     show(record_property, case, right, found)
     for names in found:
         assert names[:1] == (case.says,)
+        assert case.also <= set(names)
         assert set(names) - {case.says} <= case.follows
 
 

@@ -272,6 +272,16 @@ def test_a_few_test_pictures_in_a_large_training_set_are_found():
     assert "test_in_train" not in report.names
 
 
+def test_a_latent_is_in_use_if_its_mean_varies_by_more_than_a_hundredth():
+    def encode(x):
+        mean = x[:, :3] * torch.tensor([1.0, 0.15, 0.07])  # variances 1, 0.0225, 0.0049
+        return mean, torch.zeros_like(mean)
+
+    report = examine(encode, Rows().decode, torch.randn(2000, PIXELS), spread="log_std")
+    assert report.measurements["latents in use"] == 2
+    assert "collapsed_latents" in report.notes
+
+
 # ---- The report
 
 
