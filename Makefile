@@ -31,7 +31,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 	@touch $@
 
 # jupyter-cache knows the cells alone, so it is emptied when the package or the settings change.
-_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py) _build/settings
+_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py) _build/settings
 	rm -rf _build/.jupyter_cache
 	@touch $@
 

@@ -116,7 +116,7 @@ def _line(key: tuple[str, str, str], found: list[dict]) -> str:
 def fingerprint(chapters: list[Path]) -> str:
     """Results are good for exactly these notebooks and this package."""
     digest = hashlib.sha256()
-    for path in [*chapters, *sorted((ROOT / "vae_course").glob("*.py"))]:
+    for path in [*chapters, *sorted((ROOT / "vae_course").rglob("*.py"))]:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 
