@@ -221,7 +221,9 @@ There is no encoder left on the right.
 
 **Line 2, one painted picture at a time.** By how much can a VAE beat the mean picture? By line 1, and because the average of logarithms is at most the logarithm of the average,
 
-$$\frac1N \sum_i \bigl(\bar\ell(x_i) - \text{loss}_i\bigr) \ \le\ \frac1N \sum_i \log \mathbb{E}_{p(z)}[r_i(z)] \ \le\ \log \mathbb{E}_{p(z)}\Bigl[\frac1N \sum_i r_i(z)\Bigr], \qquad r_i(z) = e^{\bar\ell(x_i) - \ell(x_i, z)}.$$
+$$\frac1N \sum_i \bigl(\bar\ell(x_i) - \text{loss}_i\bigr) \ \le\ \frac1N \sum_i \log \mathbb{E}_{p(z)}[r_i(z)] \ \le\ \log \mathbb{E}_{p(z)}\Bigl[\frac1N \sum_i r_i(z)\Bigr],$$
+
+with the ratios $r_i(z) = e^{\bar\ell(x_i) - \ell(x_i, z)}$.
 
 So if $\frac1N \sum_i r_i \le 1$ for *every* picture that a decoder could paint, the gain is at most $\log 1 = 0$, and we are done.
 

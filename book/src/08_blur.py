@@ -504,14 +504,14 @@ vaes |= {
 vaes["10, 3 times longer"] = train_vae(deepcopy(vaes["10 latents"]), steps=600)
 vaes["40, σ = 0.05"] = new_vae(40, 0.05)  # the last row: `harsh` keeps its value
 sharp, digit = {}, {}
+print("                      KL  PSNR sharpness  | samples: sharp, digits")
 for name, vae in vaes.items():
     rebuilt, made = vae.reconstruct(test), vae.sample(2_000, noise=False)
     kl, psnr = vae.elbo(test).kl.mean(), -10 * (test - rebuilt).square().mean().log10()
     sharp[name] = sharpness(rebuilt)
     votes = [digit_score(p, train, digits.train_labels).unanimous for p in (made, rebuilt)]
     digit[name], harsh = votes[0] / votes[1], sharpness(made) / sharp[name]
-    print(f"{name:19s} KL {kl:4.1f}  PSNR {psnr:4.1f}  sharpness {sharp[name]:.2f}", end="  ")
-    print(f"| sample means, relative: sharpness {harsh:.2f}  digits {digit[name]:.2f}")
+    print(f"{name:19s}{kl:5.1f}{psnr:6.1f}{sharp[name]:10.2f}  |{harsh:10.2f}{digit[name]:8.2f}")
 
 # %%
 base = sharp["10 latents"]

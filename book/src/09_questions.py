@@ -60,7 +60,7 @@ def negative_elbo(model, x):
 
 vae = new()
 history = fit(vae, negative_elbo, train, epochs=12, lr=3e-3, seed=seed)
-vae.eval().requires_grad_(False)
+vae = vae.eval().requires_grad_(False)
 
 # %% [markdown]
 r"""
