@@ -62,12 +62,14 @@ def slack_of_each_line(loss: PixelLoss, x: Tensor, painted: Tensor, log_q: Tenso
 def random_pixels(n: int, values: int = 4) -> tuple[Tensor, Tensor]:
     """Random distributions of one pixel: `values` in [0, 1] and their chances, each (n, values).
 
-    The first half has only black and white.
+    The first half has only black and white. No chance is below 1e-5: where a pixel is white but
+    for a chance of 1e-8, half of the digits of 1 - mean are lost.
     """
     x = torch.rand(n, values, dtype=torch.float64)
     x[: n // 2] = x[: n // 2].round()
     concentration = torch.full((values,), 0.5, dtype=torch.float64)
-    return x, Dirichlet(concentration).sample((n,))
+    chances = Dirichlet(concentration).sample((n,)) + 2e-5
+    return x, chances / chances.sum(1, keepdim=True)
 
 
 def pixel_gain(

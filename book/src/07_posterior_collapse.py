@@ -425,7 +425,7 @@ strengths, middle = 4.0 ** -torch.arange(5).double(), tiny.flatten(1).double().m
 made = rate_distortion.source_with_spectrum(2_000, strengths, vectors[:, :5], middle)
 made = made.float().reshape(-1, 1, 7, 7)
 
-for variance, steps in ((2, 90), (1 / 2, 150), (1 / 8, 350)):
+for variance, steps in ((2, 90), (1 / 2, 150), (1 / 8, 600)):
     model = new(4, (1, 7, 7), (), std=math.sqrt(variance))
     train(model, negative_elbo, made, steps, lr=4e-2, batch_size=1000)
     kl = kl_per_latent(model, made).sort(descending=True).values
@@ -460,7 +460,7 @@ straight, curved, bent = [], {}, []
 for std in (0.15, 0.12):
     best = exact.fit_linear_vae(tiny.flatten(1), 30, std**2)
     straight.append(rate_distortion.of_linear(best, tiny.flatten(1)))
-    curved[std] = train(new(10, (1, 7, 7), (128,), std=std), negative_elbo, tiny, 450, lr=8e-3)
+    curved[std] = train(new(10, (1, 7, 7), (256,), std=std), negative_elbo, tiny, 450, lr=8e-3)
     bent.append(rate_distortion.measure(curved[std], tiny, n_samples=4))
     name = f"σ_x = {std}, rate over the curve's"
     claim(f"{name}, best linear VAE", over_curve(straight[-1]), equals=1, within=1e-6)
@@ -540,7 +540,7 @@ The reconstructions do not suffer. The pictures drawn from the prior do, because
 
 
 # %%
-free, test = new(10, (1, 7, 7), (128,), std=0.12), avg_pool2d(digits.test, 4)
+free, test = new(10, (1, 7, 7), (256,), std=0.12), avg_pool2d(digits.test, 4)
 train(free, lambda model, x: -model.elbo(x, beta=0.0).total.mean(), tiny, 250)
 mean, log_std = encode_all(free, test)
 noise = log_std.exp().mean() / mean.std(0).mean()
