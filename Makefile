@@ -30,9 +30,10 @@ $(VENV)/ready: requirements.txt pyproject.toml
 	pip install --quiet --disable-pip-version-check --no-deps --editable .
 	@touch $@
 
-# jupyter-cache knows the cells alone, so it is emptied when the package or the settings change.
+# jupyter-cache and Sphinx know the notebooks alone, so both forget when the package or the settings
+# change.
 _build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py) _build/settings
-	rm -rf _build/.jupyter_cache
+	rm -rf _build/.jupyter_cache _build/.doctrees
 	@touch $@
 
 _build/settings: FORCE
