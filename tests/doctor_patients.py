@@ -1,7 +1,7 @@
 """VAEs for the doctor's tests: small, quickly trained, five seeds at a time."""
 
 import copy
-from functools import cache
+from functools import cache, wraps
 
 import torch
 import torch.nn.functional as F
@@ -62,9 +62,23 @@ class Net(nn.Module):
         return self.decode(self.draw(*posterior)), *posterior
 
 
+def unquestioned(function):
+    """`function` while torch.distributions does not check values, which vmap cannot answer."""
+
+    @wraps(function)
+    def call(*arguments):
+        before = Distribution._validate_args
+        Distribution.set_default_validate_args(False)
+        try:
+            return function(*arguments)
+        finally:
+            Distribution.set_default_validate_args(before)
+
+    return call
+
+
 def train(make, loss, images, *, steps=300, batch=64, lr=8e-3):
     """Five models, trained side by side on images (SEEDS, N, ...) with their own noise."""
-    Distribution.set_default_validate_args(False)  # it asks questions that vmap cannot answer
     torch.manual_seed(0)
     models = [make() for _ in range(SEEDS)]
     weights, buffers = stack_module_state(models)
@@ -73,7 +87,7 @@ def train(make, loss, images, *, steps=300, batch=64, lr=8e-3):
     def one(weights, buffers, x):
         return loss(x, *functional_call(shell, (weights, buffers), (x,)))
 
-    losses = vmap(one, randomness="different")
+    losses = unquestioned(vmap(one, randomness="different"))
     optimizer = torch.optim.Adam(weights.values(), lr=lr, betas=(0.9, 0.99), fused=True)
     for step in range(steps):
         for group in optimizer.param_groups:

@@ -1,8 +1,10 @@
 """The doctor's instruments: each reading against a value known without it."""
 
 import math
+import re
 import time
 from collections import namedtuple
+from pathlib import Path
 
 import pytest
 import torch
@@ -309,6 +311,13 @@ def test_a_clean_bill_is_said():
     report = Report((finding("blur", "note", "-"),), {"D": 1.0})
     assert report.healthy and report.names == () and report.notes == ("blur",)
     assert str(report).startswith("A clean bill")
+
+
+def test_chapters_have_the_names_they_go_by():
+    for chapter, name in CHAPTERS.items():
+        page = Path(__file__).parents[1] / f"book/src/{chapter}.py"
+        number, title = re.search(r"^# (\d+) · (.+)$", page.read_text(), re.MULTILINE).groups()
+        assert name == f"Chapter {number}, {title.split(':')[0]}"
 
 
 def test_every_advice_names_a_chapter_and_holds_three_sentences():

@@ -291,9 +291,9 @@ $$\frac{c}{D} \sum_k (x_k - \hat x_k)^2 = \frac{1}{2 \sigma_x^2} \sum_k (x_k - \
 """
 
 # %%
-for c, pixels, known in ((1, 784, 19.8), (1, 3072, 39.19), (6000, 3072, 0.506)):
-    told = collapse.implied_std(c, pixels)
-    claim(f"c = {c}, {pixels} pixels: σ_x", told, equals=known, within=1e-3 * known)
+for c, n, known in ((1, 784, 19.8), (1, 3072, 39.19), (6000, 3072, 0.506), (153_600, 3072, 0.1)):
+    told = collapse.implied_std(c, n)
+    claim(f"c = {c}, {n} pixels: σ_x", told, equals=known, within=1e-3 * known)
 
 # %% [markdown]
 r"""

@@ -11,7 +11,8 @@ from torch import Tensor
 from vae_course.doctor import symptoms
 from vae_course.doctor.advice import ORDER
 from vae_course.doctor.loss import judge_loss
-from vae_course.doctor.loss_constants import BERNOULLI, GAUSSIAN
+from vae_course.doctor.loss_constants import BERNOULLI
+from vae_course.doctor.loss_features import GAUSSIAN
 from vae_course.doctor.loss_probe import probe_loss
 from vae_course.doctor.patient import Patient, read_picture
 from vae_course.doctor.picture_symptoms import judge_overlap, judge_pictures

@@ -8,7 +8,6 @@ import torch
 from vae_course.doctor.advice import finding
 from vae_course.doctor.kl import judge_kl
 from vae_course.doctor.loss_constants import (
-    GAUSSIAN,
     SQUARES,
     canonical_weight,
     constant_matches,
@@ -16,6 +15,7 @@ from vae_course.doctor.loss_constants import (
     judge_constant,
     laplace_constant,
 )
+from vae_course.doctor.loss_features import GAUSSIAN
 from vae_course.doctor.loss_probe import LossLaw, Term
 from vae_course.doctor.patient import Patient
 from vae_course.doctor.report import Finding, number

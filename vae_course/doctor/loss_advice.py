@@ -1,4 +1,4 @@
-"""What the doctor knows about each finding on loss and data; see `doctor_advice`."""
+"""What the doctor knows about each finding on loss and data; see `advice`."""
 
 # name: (title, consequence, change, chapter)
 LOSS_ADVICE = {
@@ -7,14 +7,14 @@ LOSS_ADVICE = {
         "Part of every picture cannot be explained, whatever is learned, and a cross-entropy has "
         "no lower limit there.",
         "images = (images - images.min()) / (images.max() - images.min())",
-        "03_elbo",
+        "06_learned_variance",
     ),
     "test_in_train": (
         "Test pictures are among the training pictures",
         "The test number says how well pictures are remembered, not how well new ones are "
         "described.",
         "train on the training pictures alone: do not concatenate the two sets",
-        "03_elbo",
+        "02_from_ae_to_vae",
     ),
     "reconstruction_missing": (
         "The loss does not depend on what the decoder returns",
@@ -83,7 +83,7 @@ LOSS_ADVICE = {
         "One term is summed over the batch, the other averaged",
         "The weight of the KL changes with the batch size.",
         "average both terms over the batch: .flatten(1).sum(1).mean()",
-        "07_posterior_collapse",
+        "06_learned_variance",
     ),
     "unexplained_kl_weight": (
         "The KL has a weight that is not 1",
@@ -104,14 +104,14 @@ LOSS_ADVICE = {
         "Gradients do not change, but the number is not a log-likelihood and cannot be compared "
         "with anybody's.",
         "add 0.5 * log(2π) once for each pixel, before the sum over pixels",
-        "03_elbo",
+        "06_learned_variance",
     ),
     "sigmoid_twice": (
         "Probabilities go through a second sigmoid",
         "A loss on logits turns outputs between 0 and 1 into probabilities between 0.5 and 0.73: "
         "no pixel can be dark.",
         "drop the decoder's last sigmoid",
-        "03_elbo",
+        "06_learned_variance",
     ),
     "bernoulli_on_grey": (
         "A yes-or-no likelihood is used for grey pixels",
@@ -155,7 +155,7 @@ LOSS_ADVICE = {
         "The loss leaves out constants",
         "Training is the same, but the number is not the ELBO.",
         "add 0.5 * log(2π) + log σ for each pixel, and -½ for each latent, where you report it",
-        "03_elbo",
+        "06_learned_variance",
     ),
     "spread_unknown": (
         "Nothing shows whether the spread is log σ or log σ²",

@@ -3,12 +3,12 @@
 import math
 
 from vae_course.doctor.advice import finding
+from vae_course.doctor.loss_features import GAUSSIAN
 from vae_course.doctor.loss_probe import LossLaw, Term
 from vae_course.doctor.report import Finding, number
 
 HALF_LOG_2PI = 0.5 * math.log(2 * math.pi)
 SQUARES = ("squares", "squares_of_logits")
-GAUSSIAN = ("gaussian_log_std", "gaussian_log_var")
 BERNOULLI = ("bernoulli_logits", "bernoulli_probabilities")
 
 

@@ -47,4 +47,4 @@ PICTURE_FAMILIES = {
     "gaussian_log_std": _with_scale(2.0),
     "gaussian_log_var": _with_scale(1.0),
 }
-SCALED = ("gaussian_log_std", "gaussian_log_var")
+GAUSSIAN = ("gaussian_log_std", "gaussian_log_var")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 
 from vae_course.doctor.loss_caller import Probe
-from vae_course.doctor.loss_features import PICTURE_FAMILIES, SCALED, kl_features
+from vae_course.doctor.loss_features import GAUSSIAN, PICTURE_FAMILIES, kl_features
 from vae_course.doctor.patient import Patient
 
 POINTS = 16
@@ -67,7 +67,7 @@ def _scaled(term: Term, sign: int) -> Term:
 def _reconstruction(probe: Probe) -> Term:
     points = [_picture_point(probe, (i + 1) / POINTS) for i in range(POINTS)]
     scaled = probe.picture.scale is not None
-    families = {k: f for k, f in PICTURE_FAMILIES.items() if scaled or k not in SCALED}
+    families = {k: f for k, f in PICTURE_FAMILIES.items() if scaled or k not in GAUSSIAN}
     return _fit(probe, points, families)
 
 

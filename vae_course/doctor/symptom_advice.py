@@ -1,4 +1,4 @@
-"""What the doctor knows about each finding on behaviour; see `doctor_advice`."""
+"""What the doctor knows about each finding on behaviour; see `advice`."""
 
 # name: (title, consequence, change, chapter)
 SYMPTOM_ADVICE = {
@@ -26,7 +26,7 @@ SYMPTOM_ADVICE = {
         "New pictures are described worse than the training pictures",
         "The model remembers its training pictures.",
         "use more pictures, a smaller model or fewer epochs, and report the test number",
-        "03_elbo",
+        "02_from_ae_to_vae",
     ),
     "decoder_without_z": (
         "The decoder does not use z at all",
