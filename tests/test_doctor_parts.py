@@ -16,6 +16,7 @@ from vae_course.doctor import examine
 from vae_course.doctor.advice import ADVICE, finding
 from vae_course.doctor.loss_probe import probe_loss
 from vae_course.doctor.patient import Patient
+from vae_course.doctor.picture_symptoms import judge_overlap
 from vae_course.doctor.report import CHAPTERS, Report, number
 from vae_course.doctor.sampling_probe import probe_sampling
 from vae_course.models import VAE
@@ -272,6 +273,13 @@ def test_a_few_test_pictures_in_a_large_training_set_are_found():
     fresh = torch.rand(200, PIXELS)
     report = examine(model.encode, model.decode, images, test_images=fresh)
     assert "test_in_train" not in report.names
+
+
+def test_small_binary_pictures_may_repeat_by_themselves():
+    # Of 256 kinds of picture nearly each is in both sets, and in each set more than once.
+    kinds = (torch.arange(256)[:, None] >> torch.arange(8)) % 2.0
+    train, test = (kinds[torch.randint(256, (n,))] for n in (2_000, 500))
+    assert judge_overlap(train, test) == []
 
 
 def test_a_latent_is_in_use_if_its_mean_varies_by_more_than_a_hundredth():
