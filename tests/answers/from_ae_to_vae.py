@@ -1,0 +1,468 @@
+"""Answers to the exercises of chapter 2, right in different styles, and wrong in known ways."""
+
+import math
+
+import numpy as np
+import torch
+from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal, kl_divergence
+
+from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+# This check draws 20 000 pictures' z, a third of a second.
+SEEDS = {"loss": 20}
+
+
+def likelihood(x, p, s, *, half=0.5, power=2, log=1, constant=1):
+    per_pixel = -half * (x - p) ** 2 * torch.exp(-power * s) - log * s - constant * 0.5 * LOG_2PI
+    return per_pixel.flatten(1).sum(1)
+
+
+def kl(m, s):
+    return (0.5 * ((2 * s).exp() + m**2 - 1) - s).sum(1)
+
+
+def elbo(x, p, sx, m, s, *, rec=likelihood, cost=kl, total=lambda r, k: r - k):
+    r, k = rec(x, p, sx), cost(m, s)
+    return total(r, k), r, k
+
+
+def elbo_by_distributions(x, p, sx, m, s):
+    r = Independent(Normal(p, sx.exp()), 3).log_prob(x)
+    prior = Independent(Normal(torch.zeros_like(m), torch.ones_like(m)), 1)
+    k = kl_divergence(Independent(Normal(m, s.exp()), 1), prior)
+    return r - k, r, k
+
+
+def elbo_by_loops(x, p, sx, m, s):
+    totals, recs, kls = [], [], []
+    for i in range(len(x)):
+        r = 0
+        for a, b in zip(x[i].flatten(), p[i].flatten(), strict=True):
+            r = r + torch.log(torch.exp(-(((a - b) / sx.exp()) ** 2) / 2)) - sx - LOG_2PI / 2
+        k = sum((torch.exp(2 * v) + u**2 - 1) / 2 - v for u, v in zip(m[i], s[i], strict=True))
+        recs.append(r)
+        kls.append(k)
+        totals.append(r - k)
+    return torch.stack(totals), torch.stack(recs), torch.stack(kls)
+
+
+def elbo_by_objectives(x, p, sx, m, s):
+    r, k = gaussian_log_likelihood(x, p, sx), kl_standard_normal(m, s)
+    return r - k, r, k
+
+
+def piece(**options):
+    return lambda x, p, s: likelihood(x, p, s, **options)
+
+
+def in_place(x, p, sx, m, s):
+    x -= p
+    return elbo(x, 0 * p, sx, m, s)
+
+
+def draw(m, s):
+    return m + s.exp() * torch.randn_like(m)
+
+
+def loss(model, x, *, draw=draw, total=lambda r, k: -(r - k).mean()):
+    m, s = model.encode(x)
+    out = model.decode(draw(m, s))
+    return total(likelihood(x, out.mean, out.log_std), kl(m, s))
+
+
+def loss_by_distributions(model, x):
+    m, s = model.encode(x)
+    q = Normal(m, s.exp())
+    p = model.decode(q.rsample())
+    r = Normal(p.mean, p.log_std.exp()).log_prob(x).sum((1, 2, 3))
+    return (kl_divergence(q, Normal(0.0, 1.0)).sum(1) - r).mean()
+
+
+def loss_by_objectives(model, x):
+    q = model.encode(x)
+    p = model.decode(sample_posterior(*q))
+    elbos = gaussian_log_likelihood(x, p.mean, p.log_std) - kl_standard_normal(*q)
+    return -elbos.sum() / len(x)
+
+
+def loss_by_samples(model, x):
+    """The KL by the same draw: more noise, the same expectation."""
+    q = Normal(*(f(t) for f, t in zip((lambda t: t, torch.exp), model.encode(x), strict=True)))
+    z = q.rsample()
+    p = model.decode(z)
+    r = Normal(p.mean, p.log_std.exp()).log_prob(x).flatten(1).sum(1)
+    return -(r + Normal(0.0, 1.0).log_prob(z).sum(1) - q.log_prob(z).sum(1)).mean()
+
+
+def sample(decode, d, n, *, prior=torch.randn, scale=torch.exp, noise=torch.randn_like):
+    out = decode(prior(n, d))
+    return out.mean + scale(out.log_std) * noise(out.mean)
+
+
+def sample_by_distributions(decode, d, n):
+    out = decode(Normal(torch.zeros(d), torch.ones(d)).sample((n,)))
+    return Normal(out.mean, out.log_std.exp()).sample()
+
+
+def sample_by_loops(decode, d, n):
+    pictures = []
+    for _ in range(n):
+        mean, log_std = decode(torch.randn(1, d))
+        pictures.append(torch.normal(mean, log_std.exp().expand_as(mean)))
+    return torch.cat(pictures)
+
+
+def two_decodes(decode, d, n):
+    mean = decode(torch.randn(n, d)).mean
+    return mean + decode(torch.randn(n, d)).log_std.exp() * torch.randn_like(mean)
+
+
+def seeded(function):
+    """The function with a seed set inside."""
+
+    def always_the_same(*given):
+        torch.manual_seed(0)
+        return function(*given)
+
+    return always_the_same
+
+
+def shared(shape):
+    return lambda mean: torch.randn(*(len(mean) if k < 0 else k for k in shape)).expand_as(mean)
+
+
+def repeat_z(decode, d, n):
+    z = torch.randn(n, d)
+    out = decode(z)
+    noise = torch.cat([z, torch.randn(n, 6 - d)], 1)
+    return out.mean + out.log_std.exp() * noise.reshape(out.mean.shape)
+
+
+def reconstruct(encode, decode, x):
+    return decode(encode(x).mean).mean
+
+
+def reconstruct_each(encode, decode, x):
+    return torch.cat([decode(encode(one[None])[0])[0] for one in x])
+
+
+def reconstruct_unpacked(encode, decode, x):
+    mean, _ = encode(x)
+    picture, _ = decode(mean)
+    return picture
+
+
+def noisy(e, d, x):
+    out = reconstruct(e, d, x)
+    return out + d(e(x).mean).log_std.exp() * torch.randn_like(out)
+
+
+def moments(m, s):
+    second = (m**2 + (2 * s).exp()).mean(0)
+    return m.mean(0), second - m.mean(0) ** 2
+
+
+def moments_total(m, s):
+    return m.mean(0), m.var(0, correction=0) + s.exp().square().mean(0)
+
+
+def moments_loops(m, s):
+    means, variances = [], []
+    for a, b in zip(m.T, s.T, strict=True):
+        mean = sum(a) / len(a)
+        second = sum(u * u + math.e ** (2 * v) for u, v in zip(a, b, strict=True)) / len(a)
+        means.append(mean)
+        variances.append(second - mean * mean)
+    return torch.stack(means), torch.stack(variances)
+
+
+def moments_by_distributions(m, s):
+    even = Categorical(torch.ones(m.shape[1], len(m), dtype=m.dtype))
+    mixture = MixtureSameFamily(even, Normal(m.T, s.T.exp()))
+    return mixture.mean, mixture.variance
+
+
+def per_latent(m, s):
+    return (0.5 * ((2 * s).exp() + m**2 - 1) - s).mean(0)
+
+
+def needed(m, s, share, *, each=per_latent):
+    k = each(m, s)
+    held = k.sort(descending=True).values.cumsum(0) / k.sum()
+    return k, (held < share).sum() + 1
+
+
+def needed_by_loop(m, s, share):
+    k = kl_divergence(Normal(m, s.exp()), Normal(0.0, 1.0)).mean(0)
+    left, held, count = sorted(k.tolist()), 0.0, 0
+    while held < share * k.sum():
+        held += left.pop()
+        count += 1
+    return k, count
+
+
+def needed_by_search(m, s, share):
+    k = torch.stack([kl(a[:, None], b[:, None]).mean() for a, b in zip(m.T, s.T, strict=True)])
+    held = torch.cumsum(torch.sort(k / k.sum(), descending=True)[0], 0)
+    return k, int(torch.searchsorted(held, share)) + 1
+
+
+def counted(count):
+    return lambda m, s, share: (per_latent(m, s), count(per_latent(m, s), share))
+
+
+def first(k, share):
+    return (k.cumsum(0) < share * k.sum()).sum() + 1
+
+
+def ink(decode, z):
+    return decode(z).mean.flatten(1).sum(1)
+
+
+def by_search(decode, d, *, n=5000, largest=True):
+    z = torch.randn(n, d)
+    z = d**0.5 * z / z.norm(dim=1, keepdim=True)
+    return z[ink(decode, z).argsort(descending=largest)[0]]
+
+
+def by_filter(decode, d):
+    z = torch.randn(20_000, d)
+    length = z.norm(dim=1)
+    z = z[(length > length.quantile(0.3)) & (length < length.quantile(0.7))]
+    return z[ink(decode, z).argmax()]
+
+
+def by_ascent(decode, d):
+    """Gradient ascent on the sphere, from a few hundred starts."""
+    z = torch.randn(300, d, requires_grad=True)
+    for _ in range(30):
+        on_sphere = d**0.5 * z / z.norm(dim=1, keepdim=True)
+        (slope,) = torch.autograd.grad(ink(decode, on_sphere).sum(), z)
+        z = (z + slope).detach().requires_grad_()
+    on_sphere = d**0.5 * z / z.norm(dim=1, keepdim=True)
+    return on_sphere[ink(decode, on_sphere).argmax()]
+
+
+def best_direction(decode, d):
+    """One step from the centre, along the slope."""
+    z = torch.zeros(1, d, requires_grad=True)
+    return torch.autograd.grad(ink(decode, z).sum(), z)[0][0]
+
+
+RIGHT = {
+    "elbo": [elbo, elbo_by_distributions, elbo_by_loops, elbo_by_objectives],
+    "loss": [loss, loss_by_distributions, loss_by_objectives, loss_by_samples],
+    "sample": [sample, sample_by_distributions, sample_by_loops],
+    "reconstruct": [reconstruct, reconstruct_each, reconstruct_unpacked],
+    "aggregate": [
+        moments,
+        moments_total,
+        moments_loops,
+        moments_by_distributions,
+        lambda m, s: (m.numpy().mean(0), m.numpy().var(0) + np.exp(2 * s.numpy()).mean(0)),
+    ],
+    "latents_needed": [needed, needed_by_loop, needed_by_search],
+    "typical_and_bright": [by_search, by_filter, by_ascent],
+}
+
+# Each with a part of the diagnosis that names the mistake, or None where it has no name.
+WRONG = {
+    "elbo": [
+        (lambda *a: elbo(*a, total=lambda r, k: r + k), "adds the KL"),
+        (lambda *a: elbo(*a, total=lambda r, k: k - r), "minus the ELBO"),
+        (lambda *a: elbo(*a, cost=lambda m, s: -kl(m, s)), "KL has the wrong sign, and so"),
+        (
+            lambda *a: elbo(*a, cost=lambda m, s: -kl(m, s), total=lambda r, k: r + k),
+            "never negative",
+        ),
+        (lambda *a: elbo(*a, rec=lambda *b: -likelihood(*b)), "not an error"),
+        (
+            lambda *a: elbo(*a, rec=lambda x, *b: likelihood(x, *b) / x[0].numel()),
+            "over the pixels",
+        ),
+        (lambda *a: elbo(*a, cost=lambda m, s: kl(m, s) / m.shape[1]), "over the latents"),
+        (lambda *a: tuple(t.mean() for t in elbo(*a)), "averaged over the batch"),
+        (lambda *a: tuple(t.sum() for t in elbo(*a)), "summed over the batch"),
+        (lambda *a: elbo(*a, rec=piece(half=1)), "½ is missing in front of the squared error"),
+        (lambda *a: elbo(*a, rec=piece(power=1)), "divided by σ_x"),
+        (lambda *a: elbo(*a, rec=piece(power=0)), "for σ_x = 1 only"),
+        (lambda *a: elbo(*a, rec=piece(log=0)), "log σ_x of each pixel is missing"),
+        (lambda *a: elbo(*a, rec=piece(log=-1)), "sign of log σ_x"),
+        (lambda *a: elbo(*a, rec=piece(constant=0)), "constant with π is missing"),
+        (lambda *a: elbo(*a, rec=piece(power=1, log=0.5)), "In the reconstruction, log σ"),
+        (lambda *a: elbo(*a, cost=lambda m, s: kl(m, s / 2)), "In the KL, log σ"),
+        (lambda *a: elbo(*a, cost=lambda m, s: kl(m, s) + 2 * s.sum(1)), "sign of log σ is wrong"),
+        (
+            lambda *a: elbo(*a, cost=lambda m, s: ((2 * s).exp() + m**2 - 1 - s).sum(1)),
+            "In the KL, the ½",
+        ),
+        (lambda *a: elbo(*a, rec=piece(half=1, power=0, log=0, constant=0)), "squared error, not"),
+        (lambda *a: elbo(*a)[0], "total alone"),
+        (lambda *a: (elbo(*a)[1], elbo(*a)[2], elbo(*a)[0]), "order"),
+        (lambda x, p, *a: elbo(x, p.detach(), *a), "no gradient reaches `picture`"),
+        (lambda x, p, sx, *a: elbo(x, p, sx.item() + 0 * x[0, 0, 0, 0], *a), "reaches `log_std_x`"),
+        (
+            lambda x, p, sx, m, s: elbo(
+                x, p, sx, m, s, cost=lambda m, s: kl(m, s.detach()) - s.sum(1) + s.sum(1).detach()
+            ),
+            "gradient in `log_std`",
+        ),
+        (lambda x, p, sx, m, s: elbo(x, p, sx, m, s.detach()), "no gradient reaches `log_std`"),
+        (lambda *a: tuple(t.float() for t in elbo(*a)), "float64"),
+        (lambda x, p, *a: elbo(x[:, :1], p[:, :1], *a), "depends on"),
+        (lambda *a: elbo(*a, rec=lambda x, p, s: likelihood(x, p, s.exp())), None),
+        (in_place, "in place"),
+    ],
+    "loss": [
+        (lambda *a: -loss(*a), "think about the sign"),
+        (lambda *a: loss(*a, total=lambda r, k: -(r + k).mean()), "Running away"),
+        (lambda *a: loss(*a, total=lambda r, k: (r + k).mean()), "gets worse"),
+        (lambda *a: loss(*a, total=lambda r, k: (k - r).sum()), "learning rate"),
+        (lambda *a: loss(*a, total=lambda r, k: -r.mean()), "KL is missing"),
+        (lambda *a: loss(*a, total=lambda r, k: k.mean()), "reconstruction is missing"),
+        (lambda *a: loss(*a, total=lambda r, k: (k - r / 6).mean()), "over the pixels"),
+        (lambda *a: loss(*a, total=lambda r, k: (k / 2 - r).mean()), "over the latents"),
+        (lambda *a: loss(*a, total=lambda r, k: (k / 2 - r / 6).mean()), "Both terms"),
+        (lambda *a: loss(*a, total=lambda r, k: k - r), "one number for the whole batch"),
+        (lambda *a: loss(*a, total=lambda r, k: (k - r).mean().item()), "Return a tensor"),
+        (lambda *a: loss(*a, total=lambda r, k: (k - r).mean().detach()), "No gradient"),
+        (lambda *a: loss(*a, draw=lambda m, s: draw(m, s).detach()), "through z"),
+        (lambda *a: loss(*a, total=lambda r, k: (k.detach() - r).mean()), "KL is detached"),
+        (lambda *a: loss(*a, draw=lambda m, s: m), "decode the posterior mean"),
+        (lambda *a: loss(*a, draw=lambda m, s: draw(m, 2 * s)), "has the variance"),
+        (lambda *a: loss(*a, draw=lambda m, s: draw(m, 0 * s)), "not scaled"),
+        (lambda *a: loss(*a, draw=lambda m, s: m + s * torch.randn_like(m)), "as if it were"),
+        (lambda *a: loss(*a, draw=lambda m, s: draw(m, s / 2)), "too wide or too narrow"),
+        (lambda *a: loss(*a, draw=lambda m, s: m + s.exp() * torch.rand_like(m)), None),
+        (lambda *a: loss(*a, total=lambda r, k: (4 * k - r).mean()), None),
+        (lambda *a: loss(*a, draw=lambda m, s: m + s.exp() * torch.randn(2)), "get the same noise"),
+        (
+            lambda *a: loss(*a, draw=lambda m, s: m + s.exp() * torch.randn(len(m), 1)),
+            "All latents",
+        ),
+        (seeded(loss), "same noise comes at every call"),
+    ],
+    "sample": [
+        (lambda decode, d, n: decode(torch.randn(n, d)).mean, "A draw has noise"),
+        (lambda decode, d, n: decode(torch.randn(n, d)), "distribution p(x|z)"),
+        (lambda *a: sample(*a, scale=lambda s: (2 * s).exp()), "has the variance"),
+        (lambda *a: sample(*a, scale=lambda s: (s / 2).exp()), "log σ²"),
+        (lambda *a: sample(*a, scale=lambda s: s), "by log σ"),
+        (lambda *a: sample(*a, scale=lambda s: 1), "not scaled"),
+        (lambda *a: sample(*a, scale=lambda s: (-s).exp()), "divided by σ"),
+        (lambda *a: sample(*a, noise=torch.rand_like), "mean 0"),
+        (lambda *a: sample(*a, noise=shared((-1, 1, 1, 1))), "share their noise"),
+        (lambda *a: sample(*a, noise=shared((1, 1, 2, 3))), "same noise"),
+        (lambda *a: sample(*a, prior=torch.rand), "torch.rand"),
+        (lambda *a: sample(*a, prior=lambda n, d: 2 * torch.randn(n, d)), "not the prior"),
+        (lambda *a: sample(*a, prior=lambda n, d: 2 * torch.rand(n, d) - 1), "not the prior"),
+        (lambda *a: sample(*a, prior=lambda n, d: torch.randn(1, d).expand(n, d)), "same z"),
+        (lambda *a: sample(*a, prior=lambda n, d: torch.randn(n, 1).expand(n, d)), "on its own"),
+        (lambda *a: sample(*a, prior=lambda n, d: torch.zeros(n, d)), "same z come back"),
+        (seeded(sample), "same z come back"),
+        (lambda *a: sample(*a, prior=lambda n, d: torch.randn(d, n)), "one row of"),
+        (lambda *a: sample(*a, prior=lambda n, d: torch.randn(d)), "one row of"),
+        (lambda *a: sample(*a)[:1].repeat(a[2], 1, 1, 1), "pictures are the same"),
+        (lambda decode, d, n: sample(decode, d, 1), "expected pictures"),
+        (lambda decode, d, n: torch.randn(n, 1, 2, 3), "never calls"),
+        (two_decodes, "rows of z"),
+        (lambda decode, d, n: torch.clamp(sample(decode, d, n), 0, 1), "cut off"),
+        (lambda *a: sample(*a, prior=lambda n, d: 12**0.5 * (torch.rand(n, d) - 0.5)), "no tails"),
+        (repeat_z, None),
+    ],
+    "reconstruct": [
+        (lambda e, d, x: d(draw(*e(x))).mean, "something is drawn"),
+        (noisy, "something is drawn"),
+        (lambda e, d, x: d(e(x).mean), "distribution"),
+        (lambda e, d, x: d(e(x).log_std).mean, "log σ"),
+        (lambda e, d, x: d(e(x).log_std.exp()).mean, "You decode σ"),
+        (lambda e, d, x: d(e(x).mean + e(x).log_std.exp()).mean, "one particular draw"),
+        (lambda e, d, x: d(e(x)).mean, "TypeError"),
+        (lambda e, d, x: d(e(x).mean).log_std, "shape"),
+        (lambda e, d, x: e(x).mean, "not decoded"),
+        (lambda e, d, x: x, "came in"),
+        (lambda e, d, x: d(torch.zeros_like(e(x).mean)).mean, "prior's mean"),
+        (lambda e, d, x: reconstruct(e, d, x).mean(0), "averaged over the batch"),
+        (lambda e, d, x: reconstruct(e, d, x).float(), "float64"),
+        (lambda e, d, x: reconstruct(e, d, x).clamp(0, 1), "cut the pixels"),
+        (lambda e, d, x: d(e(x).mean.mean(0).expand(len(x), -1)).mean, "average the codes"),
+        (lambda e, d, x: d(seeded(draw)(*e(x))).mean, None),
+    ],
+    "aggregate": [
+        (lambda m, s: (m.mean(0), (m**2 + (2 * s).exp()).mean(0)), "square of the mean is not"),
+        (lambda m, s: (m.mean(0), m.var(0, correction=0)), "spread of each posterior"),
+        (lambda m, s: (m.mean(0), (2 * s).exp().mean(0)), "spread of the means"),
+        (lambda m, s: (m.mean(0), m.var(0, correction=0) + s.exp().mean(0)), "σ is not σ²"),
+        (lambda m, s: (m.mean(0), m.var(0, correction=0) + s.exp().mean(0) ** 2), "mean of σ"),
+        (lambda m, s: (m.mean(0), m.var(0, correction=0) + s.mean(0)), "add log σ"),
+        (lambda m, s: (m.mean(0), m.var(0) + (2 * s).exp().mean(0)), "N - 1"),
+        (lambda m, s: (m.mean(0), moments(m, s)[1].sqrt()), "standard deviation"),
+        (lambda m, s: (m.mean(0), (m**2 + (2 * s).exp() - m).mean(0)), "not its square"),
+        (lambda m, s: moments(m.T, s.T), "over the latents"),
+        (lambda m, s: moments(m, s)[::-1], "order"),
+        (lambda m, s: (m**2 + (2 * s).exp()).mean(0), "mean is missing"),
+        (lambda m, s: moments(m, s)[1], "shape"),
+        (lambda m, s: moments(m, s / 2), "σ is not σ²"),
+        (lambda m, s: (m.mean(0), moments(m, s)[1] * len(m) / (len(m) - 1)), None),
+        (lambda m, s: tuple(t.float() for t in moments(m, s)), "float64"),
+        (lambda m, s: (m.mean(), moments(m, s)[1].mean()), "latents as well"),
+        (lambda m, s: (m.sum(0), moments(m, s)[1] * len(m)), "all are averages"),
+    ],
+    "latents_needed": [
+        (counted(first), "in the order in which they come"),
+        (counted(lambda k, share: first(k.sort().values, share)), "hold least"),
+        (lambda *a: (needed(*a)[0], needed(*a)[1] - 1), "too early"),
+        (lambda *a: (needed(*a)[0], needed(*a)[1] + 1), "one latent more"),
+        (counted(lambda k, share: len(k)), "count all"),
+        (
+            counted(lambda k, share: (k.sort(descending=True)[0].cumsum(0) < share).sum() + 1),
+            "with nats",
+        ),
+        (counted(lambda k, share: (k > share * k.sum()).sum()), "Together"),
+        (lambda m, s, share: needed(m, s, share, each=lambda m, s: kl(m.T, s.T)), "be the mean"),
+        (lambda m, s, share: needed(m, s, share, each=kl), "Which dimension"),
+        (
+            lambda m, s, share: needed(m, s, share, each=lambda m, s: per_latent(m.T, s.T)),
+            "averaged over its latents",
+        ),
+        (lambda m, s, share: needed(m, s / 2, share), "log σ as log σ²"),
+        (
+            lambda m, s, share: needed(
+                m, s, share, each=lambda m, s: ((2 * s).exp() + m**2 - 1 - s).mean(0)
+            ),
+            "½ is missing",
+        ),
+        (
+            lambda m, s, share: needed(
+                m, s, share, each=lambda m, s: per_latent(m.mean(0)[None], s.mean(0)[None])
+            ),
+            "average posterior",
+        ),
+        (lambda *a: (needed(*a)[0] / needed(*a)[0].sum(), needed(*a)[1]), "must be in nats"),
+        (lambda *a: needed(*a)[::-1], "order"),
+        (lambda *a: needed(*a)[1], "shape"),
+        (lambda m, s, share: needed(m, s, share**2), None),
+        (counted(lambda k, share: math.ceil(share * len(k))), "held the same"),
+    ],
+    "typical_and_bright": [
+        (lambda decode, d: torch.zeros(d), "near the centre"),
+        (lambda decode, d: 0.1 * by_search(decode, d), "near the centre"),
+        (lambda decode, d: 3 * by_search(decode, d), "farther out"),
+        (lambda decode, d: by_search(decode, d) / d**0.5, "near the centre"),
+        (lambda decode, d: d**0.5 * by_search(decode, d), "farther out"),
+        (lambda decode, d: by_search(decode, d, largest=False), "the wrong way"),
+        (lambda decode, d: by_search(decode, d)[None], "has the shape"),
+        (lambda decode, d: decode(by_search(decode, d)[None]).mean[0], "has the shape"),
+        (lambda decode, d: ink(decode, by_search(decode, d)[None]).item(), "as a tensor"),
+        (lambda decode, d: ink(decode, torch.randn(500, d)).argmax(), "has the shape"),
+        (lambda decode, d: by_search(decode, 2), "RuntimeError"),
+        (lambda decode, d: torch.full((d,), math.nan), "NaN"),
+        (lambda decode, d: -by_search(decode, d), None),
+        (lambda decode, d: d**0.5 * torch.nn.functional.one_hot(torch.tensor(0), d).float(), None),
+        (lambda decode, d: by_search(decode, d).tolist(), "as a tensor"),
+        (best_direction, None),
+    ],
+}

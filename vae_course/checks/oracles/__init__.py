@@ -1,0 +1,1 @@
+"""What the checks compare with: oracles, one idea a module."""
