@@ -13,6 +13,7 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 export OMP_NUM_THREADS ?= 1
 
 CHAPTERS := $(wildcard book/[0-9]*.ipynb)
+SOLUTIONS := $(wildcard book/solutions/*.ipynb)
 # What a chapter's results depend on besides its own cells.
 OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
 # MNIST for the second pass over the chapters: the folder that is set, or one beside this checkout.
@@ -20,7 +21,7 @@ DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/da
 NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
 SEEDS ?= 20
 
-.PHONY: setup book test notebooks serve clean bench claims lock
+.PHONY: setup book test notebooks nbgrader serve clean bench claims lock
 
 setup: $(VENV)/ready
 
@@ -32,7 +33,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 # jupyter-cache and Sphinx know the notebooks alone, so both forget when the package or the settings
 # change.
-_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py) _build/settings
+_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py vae_course/*/*/*.py) _build/settings
 	rm -rf _build/.jupyter_cache _build/.doctrees
 	@touch $@
 
@@ -48,14 +49,18 @@ book: setup _build/fresh
 test: setup
 	ruff check .
 	ruff format --check .
-	pytest
-	$(NBVAL) $(CHAPTERS)
+	pytest -n 2 --dist loadfile
+	$(NBVAL) $(CHAPTERS) $(SOLUTIONS)
 ifneq ($(DATA),)
 	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
 endif
 
 notebooks: setup
 	python tools/notebooks.py
+
+nbgrader: setup
+	@test -n "$(COURSE)" || { echo "Say where: make nbgrader COURSE=folder-of-your-course"; exit 2; }
+	python tools/notebooks.py --nbgrader $(COURSE)
 
 serve: book
 	cd _build/html && python -m http.server 8000 --bind 127.0.0.1

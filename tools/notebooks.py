@@ -1,10 +1,12 @@
-"""Write the notebooks of the course from their sources: book/src/NAME.py -> book/NAME.ipynb.
+"""Write the notebooks of the course from their sources.
 
-    python tools/notebooks.py           write what has changed, remove what has no source
-    python tools/notebooks.py --check   only name what is out of date, and fail if there is any
+    python tools/notebooks.py             write what has changed, remove what has no source
+    python tools/notebooks.py --check     only name what is out of date, and fail if there is any
+    python tools/notebooks.py --nbgrader FOLDER    write the exercises for an nbgrader course
 
-A notebook holds no outputs, and its bytes depend on its source alone: the id of a cell is a hash
-of the cell's text.
+book/src/NAME.py gives book/NAME.ipynb; book/src/exercises/NAME.py gives two, the student's in
+book/exercises/ and the page with answers in book/solutions/. A notebook holds no outputs, and its
+bytes depend on its source alone: the id of a cell is a hash of the cell's text.
 """
 
 import argparse
@@ -15,18 +17,47 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from exercises import page, solution, student
 
 ROOT = Path(__file__).resolve().parents[1]
+FOLDERS = ("", "exercises/", "solutions/")
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
 }
 
 
-def notebook_text(source: Path, root: Path = ROOT) -> str:
-    """The notebook that belongs to a py:percent file, as the text of its .ipynb.
+def notebooks_of(source: Path, root: Path = ROOT) -> dict[Path, str]:
+    """The notebooks that a py:percent file gives: path -> the text of the .ipynb."""
+    notebook, name = read_source(source, root), f"{source.stem}.ipynb"
+    if source.parent.name != "exercises":
+        return {root / "book" / name: as_text(notebook)}
+    solved = solution(notebook)
+    return {
+        root / "book/solutions" / name: as_text(page(solved, source.stem)),
+        root / "book/exercises" / name: as_text(student(solved)),
+    }
 
-    Raises ValueError unless the first cell is Markdown, where the note for editors goes.
+
+def write_assignments(course: Path, root: Path = ROOT) -> None:
+    """The source version of each exercise, in an nbgrader course: an assignment a chapter.
+
+    Raises FileExistsError, before anything is written, where an assignment is there already.
+    """
+    sources = sorted((root / "book/src/exercises").glob("*.py"))
+    paths = [course / "source" / source.stem / f"{source.stem}.ipynb" for source in sources]
+    for path in paths:
+        if path.exists():
+            raise FileExistsError(f"{path} exists; move it away, or choose another folder")
+    for source, path in zip(sources, paths, strict=True):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(as_text(solution(read_source(source, root))).encode())
+
+
+def read_source(source: Path, root: Path = ROOT) -> nbformat.NotebookNode:
+    """A py:percent file as a notebook, with a note for editors.
+
+    Raises ValueError unless the first cell is Markdown, where the note goes.
     """
     notebook = jupytext.read(source, fmt="py:percent")
     if not notebook.cells or notebook.cells[0].cell_type != "markdown":
@@ -35,9 +66,15 @@ def notebook_text(source: Path, root: Path = ROOT) -> str:
     first = notebook.cells[0]
     first.source = f"<!-- Generated: edit {edit}, then run `make notebooks`. -->\n\n{first.source}"
     for cell in notebook.cells:
-        cell.metadata.pop("cell_marker", None)  # how the source quotes its text
-    _set_ids(notebook.cells)
+        for key in ("cell_marker", "lines_to_next_cell"):  # how the source is written
+            cell.metadata.pop(key, None)
     notebook.metadata = nbformat.from_dict(METADATA)
+    return notebook
+
+
+def as_text(notebook: nbformat.NotebookNode) -> str:
+    """The .ipynb file, with ids that depend on the cells' texts alone."""
+    _set_ids(notebook.cells)
     nbformat.validate(notebook)
     return nbformat.writes(notebook) + "\n"
 
@@ -53,12 +90,12 @@ def _set_ids(cells: list) -> None:
 def out_of_date(root: Path = ROOT) -> dict[Path, str | None]:
     """The notebooks that differ from what their sources give: path -> right text, None for none."""
     book = root / "book"
-    right = {
-        book / f"{source.stem}.ipynb": notebook_text(source, root)
-        for source in sorted((book / "src").glob("*.py"))
-    }
+    right = {}
+    for source in sorted((book / "src").rglob("*.py")):
+        right |= notebooks_of(source, root)
     stale = {path: text for path, text in right.items() if _read(path) != text}
-    return stale | {path: None for path in sorted(book.glob("*.ipynb")) if path not in right}
+    there = [path for folder in FOLDERS for path in sorted(book.glob(f"{folder}*.ipynb"))]
+    return stale | {path: None for path in there if path not in right}
 
 
 def _read(path: Path) -> str | None:
@@ -66,18 +103,32 @@ def _read(path: Path) -> str | None:
     return path.read_bytes().decode() if path.exists() else None
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
-    check = parser.parse_args().check
+def update(check: bool) -> int:
+    """Write what is out of date, or only name it; how many notebooks that are."""
     stale = out_of_date()
     for path, text in stale.items():
-        print(("out of date: " if check else "wrote " if text else "removed ") + path.name)
+        verb = "out of date:" if check else "wrote" if text else "removed"
+        print(verb, path.relative_to(ROOT / "book"))
         if not check and text is None:
             path.unlink()
         elif not check:
+            path.parent.mkdir(exist_ok=True)
             path.write_bytes(text.encode())
-    return int(check and bool(stale))
+    return len(stale)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if out of date")
+    parser.add_argument("--nbgrader", type=Path, metavar="FOLDER", help="an nbgrader course")
+    options = parser.parse_args()
+    if not options.nbgrader:
+        return int(update(options.check) > 0 and options.check)
+    try:
+        write_assignments(options.nbgrader)
+    except FileExistsError as error:
+        parser.error(str(error))
+    return 0
 
 
 if __name__ == "__main__":
