@@ -383,6 +383,10 @@ Two things, and they are the same thing.
 
 An autoencoder learns a map. What you want is a **distribution**. [Chapter 2](02_from_ae_to_vae.ipynb) changes two lines to get one.
 
+## Practise
+
+[Exercises 1](exercises/01_autoencoders.ipynb) check what you write and name your mistake. Write the best linear autoencoder and a curved one, re-map the codes without changing a picture, and count how many draws land in gaps.
+
 ## Summary
 """
 

@@ -444,6 +444,10 @@ r"""
 
 You now have a generative model. The KL term keeps the codes where the prior will look for them, and pays for it in reconstruction. Where the balance lies depends on $\sigma_x$: one setting gives one point on a curve of rate against distortion, not "the" best compression. Why exactly these two terms? [Chapter 1](01_autoencoders.ipynb) asked for a density $p(x)$, and the ELBO is a bound on its logarithm. That is [chapter 3](03_elbo.ipynb).
 
+## Practise
+
+[Exercises 2](exercises/02_from_ae_to_vae.ipynb) check what you write and name your mistake. Put the ELBO together from its pieces, draw from a model, look at the aggregate posterior, and find out how many latents a model needs.
+
 ## Summary
 """
 

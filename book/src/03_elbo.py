@@ -464,6 +464,10 @@ The ELBO is $\log p_\theta(x)$ minus a gap, and the gap is $\operatorname{KL}(q_
 
 "And this is the objective that the code optimises", the derivation usually ends. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
 
+## Practise
+
+[Exercises 3](exercises/03_elbo.ipynb) check what you write and name your mistake. Likelihoods with all their constants, an integral by brute force, the true posterior, what the bound loses, and the bound with $K$ draws.
+
 ## Summary
 """
 

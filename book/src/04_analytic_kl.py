@@ -442,6 +442,10 @@ The KL of one latent is $\frac12(\sigma^2 + \mu^2 - 1) - \log\sigma$. Its minimu
 
 Next, [chapter 5](05_reparameterization.ipynb): the other term has a draw in it. How does a gradient get through?
 
+## Practise
+
+[Exercises 4](exercises/04_analytic_kl.ipynb) check what you write and name your mistake. The KL and its gradient by computer algebra and by hand, the KL of any two Gaussians, and a test that is not blind.
+
 ## Summary
 """
 

@@ -540,6 +540,10 @@ So for an ELBO, average over draws: `estimate_elbo` does, and gives you a standa
 
 Compute $z = \mu + \sigma\varepsilon$, and the gradient passes. Both estimators are right on average. The pathwise one is quiet where $f$ bends little over the width of $q$, and it stays quiet with many latents. The score function needs no slope of $f$, and it stands or falls with its baseline. In training, draw once and take more pictures. In a report, draw, and do not take the mean.
 
+## Practise
+
+[Exercises 5](exercises/05_reparameterization.ipynb) check what you write and name your mistake. A draw that slopes pass through, the score function and its best baseline, and a case where the rule of thumb fails.
+
 ## Summary
 """
 

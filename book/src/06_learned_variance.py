@@ -532,6 +532,10 @@ There is a $\sigma_x$ in every Gaussian VAE. In "$c$ times the mean squared erro
 
 A $\sigma_x$ that is far too large switches the code off. [Chapter 7](07_posterior_collapse.ipynb) is about that: how to see it, when it is the best that a model can do, and when it is an accident.
 
+## Practise
+
+[Exercises 6](exercises/06_learned_variance.ipynb) check what you write and name your mistake. A loss that can learn $\sigma_x$, the $\sigma_x$ that hides in a program, the floor under grey pixels, and what a constant pixel earns.
+
 ## Summary
 """
 

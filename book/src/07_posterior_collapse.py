@@ -641,6 +641,10 @@ Do not ask whether codes differ. Ask for $\operatorname{Var}_x(\mu_j)$ and $\ope
 
 Recognisable, and still a bit blurry: that is left of item 8. [Chapter 8](08_blur.ipynb) measures blur.
 
+## Practise
+
+[Exercises 7](exercises/07_posterior_collapse.ipynb) check what you write and name your mistake. Count active latents, diagnose broken training scripts, predict the two-picture threshold before you run it, and design an annealing schedule.
+
 ## Summary
 """
 

@@ -554,6 +554,10 @@ It is not. The average that counts runs over all pictures that *could* have sent
 
 Blur is an average. The rate decides how many pictures go into it: $N e^{-I}$. The likelihood decides that it is a mean, and not a draw. The metric decides that the mean is the best answer. A Bernoulli changes none of this, and full samples are not blurry but noisy. A smaller $\sigma_x$ sharpens reconstructions at the cost of samples. A perceptual loss can give you sharp pictures, and takes the ELBO away.
 
+## Practise
+
+[Exercises 8](exercises/08_blur.ipynb) check what you write and name your mistake. Measure sharpness, blur an edge whose place is not known, write the best picture for a $z$, and read $\sigma_x$ off a decoder's pictures.
+
 ## Summary
 """
 

@@ -518,6 +518,10 @@ r"""
 
 When you are in doubt, compute a case with a known answer: two pictures, a linear decoder, a batch that holds everything twice. Many questions on this page come down to a unit. A sum or a mean? $\sigma$ or $\sigma^2$? From 0 to 1 or to 255? And a weight in a loss is a $\sigma_x$ in disguise.
 
+## Practise
+
+[Exercises 9](exercises/09_questions.ipynb) check what you write and name your mistake. Walk along a great circle, report a number as it should be reported, find the $\sigma_x$ behind a weight, and unmask a decoder in disguise.
+
 ## Summary
 """
 
