@@ -54,7 +54,8 @@ same = 1
 def course(tmp_path):
     """A course of two chapters, with the generator in its place."""
     (tmp_path / "tools").mkdir()
-    shutil.copy(ROOT / "tools/notebooks.py", tmp_path / "tools")
+    for tool in ("notebooks", "exercises"):
+        shutil.copy(ROOT / f"tools/{tool}.py", tmp_path / "tools")
     (tmp_path / "book/src").mkdir(parents=True)
     (tmp_path / "book/src/01_first.py").write_text(FIRST, encoding="utf-8")
     (tmp_path / "book/src/02_second.py").write_text(SECOND, encoding="utf-8")
@@ -293,7 +294,8 @@ def test_the_pattern_finds_what_only_sphinx_understands():
 @pytest.fixture(scope="module", params=CHAPTERS, ids=lambda path: path.stem)
 def chapter(request):
     """The cells of one chapter, as its source gives them."""
-    return json.loads(load_tool(ROOT).notebook_text(request.param))["cells"]
+    (written,) = load_tool(ROOT).notebooks_of(request.param).values()
+    return json.loads(written)["cells"]
 
 
 def code_of(chapter, but=()):
