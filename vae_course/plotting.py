@@ -48,20 +48,20 @@ def show(made: Figure, *, caption: str, alt: str) -> HTML:
     """
     if not caption.strip() or not alt.strip():
         raise ValueError("a figure needs a caption and an alt text that says what is seen")
-    png, width = _png(made)
+    picture, width = png(made)
     return HTML(
         '<figure class="course-figure" style="margin: 1em 0; text-align: center">'
-        f'<img src="data:image/png;base64,{base64.b64encode(png).decode()}" '
+        f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" '
         f'alt="{html.escape(alt)}" '
         f'style="max-width: 100%; width: {width * 96 / DPI:.0f}px; background: white">'
         f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 
 
-def _png(made: Figure) -> tuple[bytes, int]:
+def png(made: Figure, dpi: int = DPI) -> tuple[bytes, int]:
     """The figure as a small PNG, and its width in pixels; the figure is closed."""
     drawn, small = io.BytesIO(), io.BytesIO()
-    made.savefig(drawn, format="png", dpi=DPI, bbox_inches="tight")
+    made.savefig(drawn, format="png", dpi=dpi, bbox_inches="tight")
     plt.close(made)  # or the notebook would show it a second time, without its description
     # A palette of 256 colours makes the file a third as large, and no eye sees the difference.
     picture = Image.open(drawn).convert("RGB").quantize(256, dither=Image.Dither.NONE)

@@ -22,7 +22,7 @@ from fractions import Fraction
 
 import torch
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.models import Autoencoder
@@ -197,6 +197,20 @@ to_nearest = {
 company = to_nearest["test codes"].quantile(0.9)
 in_gaps = (to_nearest["draws"] > company).double().mean()
 claim("Share of draws in gaps (0.1 without gaps)", in_gaps, at_least=0.12)
+
+# %% [markdown]
+r"""
+Walk through the plane yourself. Drag the point, tap where it should go, or use the arrow keys or the sliders. The decoder that you have just trained runs in the page. Cross a gap: it answers there, too, with something between digits. Nobody asked it to do better.
+"""
+
+# %% tags=["hide-input"]
+explorer.latent_plane(
+    {"autoencoder": plane},
+    digits.test,
+    digits.test_labels,
+    caption="Codes of 2 000 test pictures, and what the decoder makes of the point. A gap is a place "
+    "that is further from all of them than nine in ten are from their neighbours.",
+)
 
 # %% [markdown]
 r"""

@@ -19,7 +19,7 @@ import math
 import torch
 from torch.distributions import Normal, kl_divergence
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import active_units, encode_all, estimate_elbo
@@ -238,6 +238,22 @@ plotting.latent_plane(
     alt="Left, coloured points of ten digits fill a round region centred at zero, mostly "
     "inside the circle of radius two, in neighbouring sectors with little empty space. "
     "Right, fifteen rows of fifteen digits that change smoothly from one to the next.",
+)
+
+# %% [markdown]
+r"""
+Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Beside the VAE is an autoencoder with two numbers, the same networks and the same training. Walk slowly from digit to digit in both. Then walk out to the border, where few codes are.
+"""
+
+# %% tags=["hide-input"]
+with torch.random.fork_rng():  # what follows draws the same numbers as without this figure
+    flat, _ = train(Autoencoder, squared_error, 2)
+explorer.latent_plane(
+    {"autoencoder": flat, "VAE": plane},
+    digits.test,
+    digits.test_labels,
+    caption="Codes of 2 000 test pictures (of the VAE, the posterior means), and what each decoder "
+    "makes of its point. Mind the scales: nothing told the autoencoder how far out to go.",
 )
 
 # %% [markdown]

@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Normal, kl_divergence
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import encode_all, estimate, split_mean_kl
@@ -279,6 +279,14 @@ plotting.show(
     "above and below. Middle, contours that run far up and down: the bowl is flat in log sigma. Right, both "
     "curves touch zero at zero; the dashed one rises much more slowly.",
 )
+
+# %% [markdown]
+r"""
+Feel the two bowls yourself. At the lowest point both numbers are zero. Now go straight up or down: the KL rises at once, the slip hardly stirs. Go sideways, and the two agree.
+"""
+
+# %% tags=["hide-input"]
+explorer.kl_bowl()
 
 # %% [markdown]
 r"""

@@ -23,7 +23,7 @@ import torch
 from torch.distributions import Normal
 from torch.nn.functional import avg_pool2d
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import encode_all, estimate, estimate_elbo
@@ -227,6 +227,14 @@ for name, values in measured.items():
     found, error = spread(values)
     formula = formulas[name].subs(at)
     claim(f"Variance at μ = σ = 1, {name}", found, equals=formula, within=5 * error)
+
+# %% [markdown]
+r"""
+See it move. The noise $\varepsilon$ is drawn once. Turn $\sigma$, and each $z$ goes its own way: this is the trick. At a small $\sigma$ the pathwise estimates gather, and those by the score fly apart. (The function $\cos 5z$ is for the next section.)
+"""
+
+# %% tags=["hide-input"]
+explorer.gradient_spread()
 
 # %% [markdown]
 r"""

@@ -22,7 +22,7 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Bernoulli, Normal
 
-from vae_course import models, plotting
+from vae_course import explorer, models, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import active_units, encode_all, estimate, estimate_elbo
@@ -383,6 +383,21 @@ claim("σ at the end, relative to the start", shared.log_std.exp() / mean_pictur
 r"""
 **It re-weights.** In the loss the squared error is divided by $2\sigma_x^2$. Let $\sigma_x$ fall to 60 %, and the error counts almost three times as much against the KL. That is a $\beta$ that sinks by itself. It is this second thing that can make pictures sharper: the code may carry more. In the table it is a few nats at $\sigma_x = 1$ and almost thirty at the learned one. Smaller errors then let $\sigma_x$ fall again. It ends where one more nat of code would save less than a nat of $\frac D2 \log \text{RMSE}^2$.
 
+Turn the knob yourself. Each stop is a VAE that was trained with this $\sigma_x$. Follow the KL, and count the latents that are left.
+"""
+
+# %% tags=["hide-input"]
+knob = {"phases": ((5e-3, 200), (1e-3, 60))}
+explorer.noise_slider(
+    {1.0: vaes["unit"][0]}
+    | {std: train(std, **knob)[0] for std in (0.15, 0.3, 0.5, 0.7, 1.5, 2.5)},
+    digits.test,
+    caption="Test pictures, and what seven VAEs make of them, one for each σₓ. On the right the "
+    "price in nats against the squared error of decoded draws: one curve, many models.",
+)
+
+# %% [markdown]
+r"""
 ## Means and samples
 
 Here are the four decoders. Reconstructions, then pictures from the prior as papers show them, which are the decoder's *means*. Then the same again as full *samples* of the model, with the noise that it says is there.

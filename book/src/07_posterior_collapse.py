@@ -349,7 +349,7 @@ If the noise is as large as half their distance, telling them apart is not worth
 
 This also settles pixels from −1 to 1. In terms of $c$ it says: the mean squared difference of no two pictures may be above $2/c$. For our digits it is not, even on that scale. But two *opposite* pictures, one all −1 and one all 1, differ by 4. With $c = 1$ half their distance is $\sqrt 2\,\sigma_x$, and the best VAE tells them apart.
 
-`fit_two_images` computes the best VAE with one latent for two pictures at a given half distance, in units of $\sigma_x$.
+`fit_two_images` computes the best VAE with one latent for two pictures at a given half distance, in units of $\sigma_x$. (The live figure in [chapter 9](09_questions.ipynb) lets you turn $\sigma_x$ by hand.)
 """
 
 # %%

@@ -21,7 +21,7 @@ import torch
 import torch.nn.functional as F
 from torch.distributions import Normal
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.best_decoder import best_decoder
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
@@ -135,6 +135,14 @@ claim("Slope of Φ in the middle", slope, equals=closed, within=1e-9)
 for omega in (1, 2, 4):
     damped = (-((omega * tau) ** 2) / 2).exp().item()
     agrees(f"What is left of a wave, ω = {omega}", torch.cos(omega * u)[:, 0], damped)
+
+# %% [markdown]
+r"""
+Turn $\tau$ up slowly. Each of the pictures above is sharp, and stays sharp. Only their average blurs. Then take the stroke: it does not just get wider. It fades.
+"""
+
+# %% tags=["hide-input"]
+explorer.edge_blur()
 
 # %% [markdown]
 r"""

@@ -1,0 +1,488 @@
+"""Each live figure driven by mouse and keyboard, its result compared with torch."""
+
+import base64
+import math
+import statistics
+from functools import cache
+
+import pytest
+import torch
+from browser.live_pages import COLAB, JUPYTERLAB, as_page, eager
+from torch.distributions import Normal, kl_divergence
+
+from vae_course import explorer
+from vae_course.exact import fit_two_images
+from vae_course.models import VAE, Autoencoder
+
+FAST = 8  # milliseconds of script for one move
+
+# The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
+COPY = """
+(canvas) => {
+  const options = { willReadFrequently: true };
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", options);
+  copy.drawImage(canvas, 0, 0);
+  return Array.from(copy.getImageData(0, 0, canvas.width, canvas.height).data);
+}
+"""
+
+# Sixty moves of the first slider, and how long each took.
+SWEEP = """
+querySelector("input[type=range]") && Array.from({length: 60}, (_, i) => {
+  const slider = root.querySelector("input[type=range]"), [low, high] = [+slider.min, +slider.max];
+  slider.value = low + (high - low) * (i % 20) / 19;
+  slider.dispatchEvent(new Event("input"));
+  return root.explorer.lastMove;
+})
+"""
+
+
+@pytest.fixture
+def open_page(browser, tmp_path):
+    """Open figures in a page; in the end there must be no error and no request to anywhere."""
+    contexts, troubles = [], []
+
+    def open_(*figures, text=None, **options):
+        (tmp_path / "page.html").write_text(text or as_page(*figures), encoding="utf-8")
+        contexts.append(
+            browser.new_context(**({"viewport": {"width": 900, "height": 900}} | options))
+        )
+        page = contexts[-1].new_page()
+        page.on("pageerror", lambda error: troubles.append(str(error)))
+        page.on("console", lambda message: troubles.append(message.text))
+        page.on("request", lambda request: troubles.append(request.url))
+        page.goto((tmp_path / "page.html").as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+    own = (tmp_path / "page.html").as_uri()
+    assert [trouble for trouble in troubles if trouble != own and trouble[:5] != "data:"] == []
+
+
+def ask(page, question, argument=None):
+    """`root.explorer`, asked in JavaScript."""
+    return page.locator(".course-live").first.evaluate(f"(root, a) => root.{question}", argument)
+
+
+def state(page):
+    return ask(page, "explorer.state()")
+
+
+def painted(page, index):
+    """The grey values on a canvas, row by row."""
+    values = page.locator("canvas").nth(index).evaluate(COPY)
+    return torch.tensor(values[::4])  # red, of red, green, blue and opacity
+
+
+def drag(page, svg, start, end):
+    """From and to parts of the width and the height of a plot."""
+    svg.scroll_into_view_if_needed()
+    box = svg.bounding_box()
+    places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in (start, end)]
+    page.mouse.move(*places[0])
+    page.mouse.down()
+    page.mouse.move(*places[1], steps=5)
+    page.mouse.up()
+
+
+# ---- The latent plane
+
+
+@pytest.fixture(scope="module")
+def models():
+    torch.manual_seed(0)
+    shape, size = (1, 28, 28), {"hidden": (128, 64)}  # as in chapters 1 and 2
+    return {
+        "autoencoder": eager(Autoencoder(shape, 2, **size)),
+        "VAE": eager(VAE(shape, 2, std=0.3, **size)),
+        "Bernoulli": eager(VAE(shape, 2, likelihood="bernoulli", **size)),
+        "per pixel": eager(VAE(shape, 2, std="per_pixel", **size)),
+    }
+
+
+@cache
+def pictures(n=300):
+    generator = torch.Generator().manual_seed(0)
+    return 3 * torch.rand(n, 1, 28, 28, generator=generator), torch.arange(n) % 10
+
+
+def plane(models, *names):
+    chosen = {name: models[name] for name in names}
+    return explorer.latent_plane(chosen, *pictures(), caption="c")
+
+
+@pytest.fixture(scope="module")
+def figures(models):
+    """One of each kind."""
+    images, _ = pictures()
+    noisy = {std: eager(VAE((1, 28, 28), 4, hidden=(16,), std=std)) for std in (1.0, 0.1, 0.5)}
+    return {
+        "plane": plane(models, "autoencoder", "VAE"),
+        "bowl": explorer.kl_bowl(),
+        "blur": explorer.edge_blur(),
+        "pair": explorer.two_images(*images[:2].clamp(0, 1), caption="c"),
+        "spread": explorer.gradient_spread(),
+        "noise": explorer.noise_slider(noisy, images.clamp(0, 1), caption="c"),
+    }
+
+
+def decoded_by_torch(model, z):
+    """What torch makes of z (batch, 2): (batch, 784)."""
+    decoded = model.decode(z)
+    return (decoded if isinstance(model, Autoencoder) else decoded.mean).flatten(1)
+
+
+def decoded_by_browser(page, z, index):
+    """What the browser makes of it."""
+    question = f"(root, all) => all.map(z => root.explorer.decode(z, {index}))"
+    return torch.tensor(page.locator(".course-live").evaluate(question, z.tolist()))
+
+
+@pytest.mark.parametrize("names", [("autoencoder", "VAE"), ("Bernoulli", "per pixel")])
+def test_the_browsers_decoder_is_torchs(open_page, models, names, record_property):
+    page = open_page(plane(models, *names))
+    for index, name in enumerate(names):
+        sliders = page.get_by_role("slider", name=f"of the {name}")
+        low, high = (
+            [float(sliders.nth(i).get_attribute(side)) for i in (0, 1)] for side in ("min", "max")
+        )
+        low, high = torch.tensor([low, high])
+        z = low + (high - low) * torch.rand(25, 2)
+        ours = decoded_by_browser(page, z, index)
+        right = decoded_by_torch(models[name], z)
+        worst = (ours - right).abs().max()
+        assert worst < 1e-3
+        assert right.std(0).max() > 0.03  # there was something to compare
+        record_property("table", f"decoder of the {name}, browser against torch: {worst:.1e}")
+
+
+def test_the_plane_answers_mouse_arrows_and_sliders(open_page, models):
+    page = open_page(plane(models, "autoencoder", "VAE"))
+    (first, before), svg = state(page), page.locator("svg").nth(1)
+    drag(page, svg, (0.5, 0.5), (0.8, 0.2))
+    same, after = state(page)
+    assert same == first  # the other panel stays
+    assert after["z"][0] > before["z"][0] and after["z"][1] > before["z"][1]
+    assert page.evaluate("document.activeElement.getAttribute('role')") == "application"
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Shift+ArrowDown")
+    moved = state(page)[1]["z"]
+    side = page.get_by_role("slider", name="z₁ of the VAE")
+    width = float(side.get_attribute("max")) - float(side.get_attribute("min"))
+    assert moved[0] == pytest.approx(after["z"][0] - 0.02 * width, rel=1e-5)
+    assert moved[1] == pytest.approx(after["z"][1] - 0.1 * width, rel=1e-5)
+    side.focus()
+    page.keyboard.press("Home")
+    assert state(page)[1]["z"][0] == pytest.approx(float(side.get_attribute("min")), abs=1e-6)
+    page.keyboard.press("Tab")  # to the other slider
+    page.keyboard.press("End")
+    assert state(page)[1]["z"][1] > moved[1]
+
+
+def test_the_picture_on_the_canvas_is_the_decoded_one(open_page, models):
+    page = open_page(plane(models, "Bernoulli"))
+    drag(page, page.locator("svg"), (0.5, 0.5), (0.3, 0.3))
+    right = decoded_by_torch(models["Bernoulli"], torch.tensor([state(page)[0]["z"]]))[0] * 255
+    assert (painted(page, 0) - right).abs().max() <= 0.76
+
+
+def test_the_nearest_code_is_the_nearest(open_page, models):
+    (images, labels), model = pictures(), models["autoencoder"]
+    page = open_page(plane(models, "autoencoder"))
+    drag(page, page.locator("svg"), (0.5, 0.5), (0.6, 0.4))
+    (found,) = state(page)
+    away = (model.encode(images) - torch.tensor(found["z"])).norm(dim=1)
+    assert found["nearest"]["distance"] == pytest.approx(away.min().item(), abs=1e-3)
+    text = f"Nearest code: a {labels[away.argmin()]}"
+    assert text in page.locator(".lf-readout").text_content()
+
+
+# ---- The bowl
+
+
+def kl(mean, log_std):
+    q = Normal(torch.tensor(mean, dtype=torch.float64), math.exp(log_std))
+    return kl_divergence(q, Normal(0.0, 1.0)).item()
+
+
+def test_the_bowl_shows_the_kl_and_the_slip(open_page):
+    page = open_page(explorer.kl_bowl())
+    for index in (0, 1):
+        drag(page, page.locator("svg").nth(index), (0.5, 0.5), (0.3 + index / 4, 0.7))
+        at = state(page)
+        assert abs(at["mean"]) > 0.1 and at["logStd"] < -0.1
+        assert at["kl"] == pytest.approx(kl(at["mean"], at["logStd"]), abs=1e-6)
+        assert at["slip"] == pytest.approx(kl(at["mean"], at["logStd"] / 2), abs=1e-6)
+    page.get_by_role("slider", name="log σ").focus()
+    page.keyboard.press("Home")
+    page.get_by_role("slider", name="μ", exact=True).fill("1")
+    assert state(page) | {"kl": 0, "slip": 0} == {"mean": 1, "logStd": -2, "kl": 0, "slip": 0}
+    assert f"KL {kl(1.0, -2.0):.2f} nats" in page.locator(".lf-readout").text_content()
+
+
+def test_contours_lie_where_the_formula_has_their_level(open_page):
+    page = open_page(explorer.kl_bowl())
+    # The top of the contour of 0.5 nats, where the mean is 0.
+    for index, half in enumerate((1, 0.5)):
+        svg = page.locator("svg").nth(index)
+        top = svg.locator("path.lf-plain").nth(2).evaluate("p => p.getBBox().y")
+        height, bottom, upper = 220, 36, 8
+        log_std = 1.5 - 3.5 * (top - upper) / (height - bottom - upper)
+        assert kl(0.0, half * log_std) == pytest.approx(0.5, abs=0.02)
+
+
+# ---- The edge
+
+
+def test_the_blur_is_the_normal_distribution_function(open_page):
+    page = open_page(explorer.edge_blur())
+    slider = page.get_by_role("slider", name="τ")
+    for tau in (0.05, 0.7, 3.0):
+        slider.fill(str(tau))
+        chance = Normal(0.0, torch.tensor(tau, dtype=torch.float64)).cdf
+        places = [-5.0, -1.0, -0.02, 0.0, 0.3, 1.7, 4.0]
+        for shape in ("edge", "stroke"):
+            page.get_by_label(shape, exact=True).check()
+            t = torch.tensor(places, dtype=torch.float64)
+            right = chance(t) if shape == "edge" else chance(t + 1) - chance(t - 1)
+            ours = [ask(page, "explorer.profile(a)", place) for place in places]
+            assert ours == pytest.approx(right.tolist(), abs=1e-9)
+            assert state(page) == {"tau": tau, "shape": shape}
+
+
+def test_the_average_of_drawn_edges_is_the_blur(open_page):
+    page = open_page(explorer.edge_blur())
+    drawn = (torch.tensor([[-0.8], [0.0], [1.1]]) > 0.7 * torch.randn(200_000)).double().mean(1)
+    ours = [ask(page, "explorer.profile(a)", place) for place in (-0.8, 0.0, 1.1)]
+    assert ours == pytest.approx(drawn.tolist(), abs=5 * 0.5 / 200_000**0.5)
+
+
+def test_an_edge_whose_place_is_known_is_sharp(open_page):
+    page = open_page(explorer.edge_blur())
+    page.get_by_role("slider", name="τ").focus()
+    page.keyboard.press("Home")
+    assert [ask(page, "explorer.profile(a)", t) for t in (-0.01, 0, 0.01)] == [0, 0.5, 1]
+    assert "a step" in page.locator(".lf-readout").text_content()
+
+
+# ---- Two pictures
+
+
+def test_the_two_pictures_have_the_optimum_of_exact(open_page, figures):
+    page = open_page(figures["pair"])
+    for a in (0.7, 0.99, 1.01, 1.1, 1.25, 2, 3, 10):
+        ours, best = ask(page, "explorer.best(a)", a), fit_two_images(a)
+        assert ours["mean"] == pytest.approx(best.mean, abs=2e-4)
+        assert ours["kl"] == pytest.approx(best.kl(), abs=1e-4)
+        assert ours["distortion"] == pytest.approx(best.distortion(), abs=1e-4)
+
+
+def test_outputs_pass_from_the_average_to_each_its_own(open_page, figures):
+    page = open_page(figures["pair"])
+    first, second = pictures()[0][:2].clamp(0, 1)
+    distance = (first - second).norm().item()
+    noise, far = (page.get_by_role("slider", name=name) for name in ("σₓ", "distance"))
+    for key, share in (("End", 0), ("Home", 1)):
+        noise.press(key)
+        at = state(page)
+        best = fit_two_images(distance / 2 / at["noise"])
+        assert at["apart"] == pytest.approx(share, abs=1e-6)
+        assert at["mixUp"] == pytest.approx(best.overlap(), abs=1e-4)
+        half = share * (first - second) / 2
+        right = (first + second) / 2 + half
+        assert (painted(page, 2) - 255 * right.flatten()).abs().max() <= 0.51
+    far.press("Home")
+    at = state(page)
+    assert at["distance"] == pytest.approx(0.1 * distance, rel=1e-6)
+    best = fit_two_images(0.05 * distance / at["noise"])
+    assert at["apart"] == pytest.approx(math.tanh((best.mean / best.std) ** 2), abs=1e-3)
+
+
+# ---- Estimators of a slope
+
+
+def test_the_spread_of_the_estimators_is_exact(open_page, figures):
+    page, noise = open_page(figures["spread"]), torch.randn(2_000_000).double()
+    for chosen, f in enumerate((torch.square, lambda z: torch.cos(5 * z))):
+        page.get_by_role("radio").nth(chosen).check()
+        for std, mean in ((0.5, 1.0), (1.4, -0.6)):
+            page.get_by_role("slider", name="σ").fill(str(std))
+            page.get_by_role("slider", name="μ").fill(str(mean))
+            at = state(page)
+            assert (at["std"], at["mean"], at["f"]) == (std, mean, chosen)
+            z = (mean + std * noise).requires_grad_()
+            (slope,) = torch.autograd.grad(f(z).sum(), z)
+            value = f(z).detach()
+            kinds = [slope, value * noise / std, (value - at["baseline"]) * noise / std]
+            for estimates, exact in zip(kinds, at["stds"], strict=True):
+                assert exact == pytest.approx(estimates.std().item(), rel=0.02)
+                five = 5 * exact / len(noise) ** 0.5
+                assert estimates.mean().item() == pytest.approx(at["slope"], abs=five)
+            around = [
+                ((value - b) * noise / std).var() for b in (at["baseline"] - 1, at["baseline"] + 1)
+            ]
+            assert at["stds"][2] ** 2 < min(around)
+
+
+def test_the_estimates_that_are_drawn_come_from_the_draws(open_page, figures):
+    page = open_page(figures["spread"])
+    noise = torch.tensor(ask(page, "explorer.noise()"), dtype=torch.float64)
+    assert abs(noise.mean()) < 5 / 200**0.5 and 0.8 < noise.std() < 1.2
+    ours = torch.tensor(ask(page, "explorer.estimates()"), dtype=torch.float64)
+    z, at = 1 + 0.5 * noise, state(page)
+    right = [2 * z, z**2 * noise / 0.5, (z**2 - at["baseline"]) * noise / 0.5]
+    assert torch.allclose(ours, torch.stack(right))
+
+
+# ---- Models along the curve
+
+
+def test_the_slider_shows_each_model(open_page, figures):
+    page, stops = open_page(figures["noise"]), figures["noise"].data["stops"]
+    assert [stop["std"] for stop in stops] == [0.1, 0.5, 1.0]
+    assert state(page)["std"] == 0.5
+    for key, index in (("Home", 0), ("ArrowRight", 1), ("End", 2)):
+        page.get_by_role("slider").press(key)
+        at = state(page)
+        assert at["index"] == index and at["std"] == stops[index]["std"]
+        assert f"KL {at['rate']:.1f} nats" in page.locator(".lf-readout").text_content()
+        packed = base64.b64decode(stops[index]["pictures"])
+        right = torch.tensor(list(packed)).view(8, 28, 28).permute(1, 0, 2).flatten()
+        assert (painted(page, 1) - right).abs().max() == 0
+
+
+# ---- All of them
+
+
+@pytest.mark.parametrize("kind", ["plane", "bowl", "blur", "pair", "spread", "noise"])
+def test_a_moves_script_is_fast(open_page, figures, kind, record_property):
+    page = open_page(figures[kind])
+    times = ask(page, SWEEP)
+    median, slowest = statistics.median(times[20:]), max(times[20:])
+    text = f"a move of the figure {kind}: median {median:.2f} ms of script, slowest {slowest:.2f}"
+    record_property("table", text)
+    assert median < FAST
+
+
+def test_without_scripts_and_in_print_stands_the_still(open_page, figures):
+    page = open_page(*figures.values(), java_script_enabled=False)
+    for live, still in zip(
+        page.locator(".lf-stage").all(), page.locator(".lf-still").all(), strict=True
+    ):
+        assert still.is_visible() and not live.is_visible()
+        assert still.get_attribute("alt")
+    page = open_page(*figures.values())
+    for media, seen in (("screen", True), ("print", False)):
+        page.emulate_media(media=media)
+        assert [live.is_visible() for live in page.locator(".lf-stage").all()] == [seen] * len(
+            figures
+        )
+        assert [s.is_visible() for s in page.locator(".lf-still").all()] == [not seen] * len(
+            figures
+        )
+
+
+def test_a_screen_reader_hears_the_state_once_moves_pause(open_page, figures):
+    for figure in figures.values():
+        page = open_page(figure)
+        spoken = page.locator('[aria-live="polite"]').last
+        page.wait_for_timeout(700)
+        before = spoken.text_content()
+        page.get_by_role("slider").last.focus()
+        for _ in range(8):
+            page.keyboard.press("ArrowLeft")
+        assert spoken.text_content() == before  # not while it moves
+        page.wait_for_timeout(700)
+        assert spoken.text_content() != before
+        assert spoken.text_content() == page.locator(".lf-readout").last.text_content()
+
+
+def test_a_phone_has_room_and_still_scrolls(open_page, figures):
+    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
+    page = open_page(*figures.values(), **phone)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    svg, before = page.locator("svg").first, state(page)
+    box = svg.bounding_box()
+    page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"])
+    assert state(page) != before
+    after = state(page)
+    swipe(page, (box["x"] + 80, box["y"] + 200), (box["x"] + 80, box["y"] + 40))
+    assert page.evaluate("scrollY") > 50 and state(page) == after
+    page.evaluate("scrollTo(0, 0)")
+    knob = page.locator(".lf-handle .lf-ring").first.bounding_box()
+    middle = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
+    swipe(page, middle, (middle[0] - 60, middle[1] + 60))
+    assert page.evaluate("scrollY") == 0 and state(page) != after
+
+
+def swipe(page, start, end):
+    client = page.context.new_cdp_session(page)
+    for share in range(11):
+        x, y = (a + (b - a) * share / 10 for a, b in zip(start, end, strict=True))
+        kind = "touchMove" if share else "touchStart"
+        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        page.wait_for_timeout(16)
+    client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    page.wait_for_timeout(300)
+
+
+def test_figures_run_in_jupyterlab_twice_over_and_in_colab(open_page, figures):
+    page = open_page(text="<!doctype html><title>t</title><body></body>")
+    for figure in figures.values():
+        text = figure._repr_html_()
+        page.evaluate(JUPYTERLAB, text)
+        page.evaluate(JUPYTERLAB, text)  # a second view of the same output, with the same id
+        page.evaluate(COLAB, "<!doctype html>" + text)
+    live = page.locator(".course-live.lf-on")
+    assert live.count() == 2 * len(figures)
+    assert live.evaluate_all("all => all.every(one => one.explorer.state())")
+    for frame in page.frames[1:]:
+        frame.wait_for_selector(".course-live.lf-on .lf-stage")
+        assert frame.evaluate("!!document.querySelector('.course-live').explorer.state()")
+
+
+def test_no_globals(open_page, figures):
+    empty = open_page(text="<!doctype html><title>t</title><body></body>")
+    names = "Object.getOwnPropertyNames(window).filter(n => !/^live-|^\\d/.test(n)).sort()"
+    assert open_page(*figures.values()).evaluate(names) == empty.evaluate(names)
+
+
+@pytest.mark.parametrize(
+    "mark, scheme, dark",
+    [
+        ("document.documentElement.dataset.theme = 'dark'", "light", True),  # the book
+        ("document.documentElement.dataset.theme = 'light'", "dark", False),
+        ("document.body.dataset.jpThemeLight = 'false'", "light", True),  # JupyterLab
+        ("document.body.dataset.jpThemeLight = 'true'", "dark", False),
+        ("document.documentElement.setAttribute('theme', 'dark')", "light", True),  # Colab
+        ("0", "dark", True),
+        ("0", "light", False),
+    ],
+)
+def test_colours_follow_the_page_and_can_be_read(open_page, mark, scheme, dark):
+    page = open_page(explorer.kl_bowl(), color_scheme=scheme)
+    page.evaluate(mark)
+    look = "([s, p]) => getComputedStyle(document.querySelector(s))[p]"
+    paper = page.evaluate(look, [".course-live", "backgroundColor"])
+    assert (luminance(paper) < 0.1) == dark
+    for selector, part, least in (
+        ("figcaption", "color", 4.5),
+        (".lf-readout", "color", 4.5),
+        ("svg text", "fill", 4.5),
+        ("svg .lf-curve.lf-plain", "stroke", 3),
+        ("svg .lf-curve.lf-two", "stroke", 3),
+        ("svg .lf-handle .lf-ring", "stroke", 3),
+    ):
+        light, deep = sorted((luminance(paper), luminance(page.evaluate(look, [selector, part]))))[
+            ::-1
+        ]
+        assert (light + 0.05) / (deep + 0.05) >= least, selector
+
+
+def luminance(colour):
+    """Relative luminance of "rgb(r, g, b)" (WCAG 2.1)."""
+    parts = [int(part) / 255 for part in colour[4:-1].split(",")]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))

@@ -1,0 +1,351 @@
+import base64
+import json
+import math
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from vae_course import explorer, plotting
+from vae_course.evaluation import active_units, kl_per_latent
+from vae_course.exact import fit_two_images
+from vae_course.explorer import network, packing, pair, plane
+from vae_course.models import VAE, Autoencoder
+
+IMAGES = torch.rand(60, 1, 6, 5, generator=torch.Generator().manual_seed(0))
+LABELS = torch.arange(60) % 10
+NASTY = 'a "quote" & </script><script>alert(1)</script> <!-- é'
+
+
+def small(kind=Autoencoder, latent_dim=2, **options):
+    return kind((1, 6, 5), latent_dim, hidden=(8,), **options).eval().requires_grad_(False)
+
+
+def latent_plane(name="AE", caption="c"):
+    return explorer.latent_plane({name: small()}, IMAGES, LABELS, caption=caption)
+
+
+def noise_slider(caption="c"):
+    models = {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
+    return explorer.noise_slider(models, IMAGES, caption=caption)
+
+
+EVERY = {
+    "latent_plane": latent_plane,
+    "noise_slider": noise_slider,
+    "two_images": lambda: explorer.two_images(*IMAGES[:2], caption="c"),
+    "kl_bowl": explorer.kl_bowl,
+    "edge_blur": explorer.edge_blur,
+    "gradient_spread": explorer.gradient_spread,
+}
+
+
+@pytest.fixture(scope="module", params=EVERY)
+def figure(request):
+    return EVERY[request.param]()
+
+
+class Parts(HTMLParser):
+    """Tags with their attributes, text by tag, and whether all that is opened is closed."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.text, self.open = [], {}, []
+        self.feed(text)
+        assert not self.open
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag != "img":
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.text[self.open[-1]] = self.text.get(self.open[-1], "") + data
+
+
+# ---- The fragment
+
+
+def test_a_fragment_asks_no_address(figure):
+    text = re.sub(r'data:image/png;base64,[^"]+', "", figure._repr_html_())
+    text = re.sub(r'"[A-Za-z0-9+/=]{40,}"', '""', text)  # packed numbers
+    assert not re.findall(r"https?:|\bsrc=\"(?!\")|//[a-z]+\.|@import|url\((?!#)|import\(", text)
+
+
+def test_a_fragment_is_one_closed_figure_with_one_script(figure):
+    parts = Parts(figure._repr_html_())
+    names = [tag for tag, _ in parts.tags]
+    assert names == ["figure", "style", "div", "img", "figcaption", "script"]
+    assert parts.tags[2][1]["aria-label"] == figure.name
+    assert "hidden" in parts.tags[2][1]  # nothing is promised where scripts are off
+    assert parts.tags[3][1]["alt"] == figure.alt
+    assert parts.text["figcaption"] == figure.caption
+
+
+def test_the_style_reaches_its_own_figure_only(figure):
+    parts = Parts(figure._repr_html_())
+    own = "#" + parts.tags[0][1]["id"]
+    style = re.sub(r"@media[^{]*\{", "", parts.text["style"])
+    selectors = re.findall(r"([^{}]+)\{", style)
+    assert len(selectors) > 30
+    assert all(own in part for selector in selectors for part in split(selector))
+
+
+def split(selector):
+    """At the commas that are in no bracket."""
+    for _ in range(2):
+        selector = re.sub(r"\([^()]*\)", "", selector)
+    return selector.split(",")
+
+
+def test_ids_are_new_each_time(figure):
+    ids = [Parts(figure._repr_html_()).tags[0][1]["id"] for _ in range(3)]
+    assert len(set(ids)) == 3
+
+
+def test_a_fragment_weighs_little(figure):
+    assert len(figure._repr_html_().encode()) < 150_000
+
+
+def test_two_decoders_of_full_size_stay_below_700_kilobytes(record_property):
+    images = torch.rand(2_000, 1, 28, 28)
+    models = {
+        name: Autoencoder((1, 28, 28), 2, hidden=(128, 64)).requires_grad_(False) for name in "ab"
+    }
+    made = explorer.latent_plane(models, images, torch.arange(2_000) % 10, caption="c")
+    weight = len(made._repr_html_().encode())
+    record_property("table", f"latent plane with two decoders: {weight / 1000:.0f} kB")
+    assert weight < 700_000
+
+
+def test_texts_from_outside_are_escaped():
+    parts = Parts(latent_plane(name=NASTY, caption=NASTY)._repr_html_())
+    assert [tag for tag, _ in parts.tags].count("script") == 1
+    assert parts.text["figcaption"] == NASTY
+    assert NASTY in parts.tags[3][1]["alt"]
+    (name,) = re.findall(r'"name": ("[^\n]*?"), "codes"', parts.text["script"])
+    assert json.loads(name) == NASTY
+
+
+@pytest.mark.parametrize("missing", ["name", "caption", "alt"])
+def test_a_text_that_is_missing_is_an_error(missing):
+    texts = {"name": "n", "caption": "c", "alt": "a"} | {missing: " "}
+    still, _ = plotting.figure(2, 2)
+    with pytest.raises(ValueError, match=f"needs a {missing}"):
+        explorer.LiveFigure(kind="bowl", still=still, data={}, **texts)
+
+
+def test_the_callers_random_numbers_stay_as_they_are():
+    for make in EVERY.values():
+        torch.manual_seed(3)
+        torch.rand(0)
+        models_made = make.__name__ in ("latent_plane", "noise_slider")
+        if not models_made:  # these two make networks, which draws
+            before = torch.get_rng_state()
+            make()
+            assert torch.equal(torch.get_rng_state(), before)
+    model, noisy = small(), {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
+    before = torch.get_rng_state()
+    explorer.latent_plane({"AE": model}, IMAGES, LABELS, caption="c")
+    explorer.noise_slider(noisy, IMAGES, caption="c")
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+# ---- Packed numbers
+
+
+def unpack(text, kind):
+    return torch.from_numpy(np.frombuffer(base64.b64decode(text), kind).copy())
+
+
+def test_floats_come_back_as_they_were():
+    values = torch.randn(7, 3)
+    assert torch.equal(unpack(packing.float32(values), "<f4").view(7, 3), values)
+
+
+def test_grey_values_come_back_as_bytes():
+    values = torch.tensor([[-0.5, 0.0, 0.2, 1.0, 3.0]])
+    assert unpack(packing.bytes8(values), "u1").tolist() == [0, 0, 51, 255, 255]
+
+
+def whole(packed, rows):
+    """The whole numbers in `packing.rows`, by Python's own big integers."""
+    data, bits = base64.b64decode(packed["rows"]), packed["bits"]
+    text = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
+    numbers = [int(text[i : i + bits], 2) for i in range(0, len(text) - bits + 1, bits)]
+    used = numbers[: len(numbers) - len(numbers) % rows]
+    return torch.tensor(used).view(rows, -1) - 2 ** (bits - 1)
+
+
+@pytest.mark.parametrize("bits", [10, 13, 16])
+def test_rows_are_right_to_their_last_bit(bits):
+    rows = torch.randn(5, 40) * torch.tensor([[1e-6], [1.0], [50.0], [0.0], [3.0]])
+    packed = packing.rows(rows, bits)
+    back = whole(packed, 5) * unpack(packed["scale"], "<f4")[:, None].double()
+    finest = rows.abs().amax(1, keepdim=True) / (2**bits - 2)
+    assert ((back - rows).abs() <= 1.001 * finest).all()
+    assert torch.allclose(packing.rounded(rows, bits).double(), back, rtol=1e-6)
+
+
+# ---- Decoders
+
+
+def run(layers, z):
+    """Packed layers, run here as live.js runs them there."""
+    values = z.double()
+    for layer in layers:
+        if layer["kind"] != "linear":
+            values = getattr(torch, layer["kind"])(values)
+            continue
+        weight = layer["weight"]
+        if isinstance(weight, dict):
+            scale = unpack(weight["scale"], "<f4")[:, None].double()
+            matrix = whole(weight, len(scale)) * scale
+        else:
+            matrix = unpack(weight, "<f4").view(-1, layer["inputs"]).double()
+        values = values @ matrix.T + unpack(layer["bias"], "<f4")
+    return values
+
+
+@pytest.mark.parametrize(
+    "kind, options",
+    [(Autoencoder, {}), (VAE, {"likelihood": "bernoulli"}), (VAE, {"std": "per_pixel"}), (VAE, {})],
+)
+def test_packed_layers_give_the_decoders_mean(kind, options):
+    model, z = small(kind, **options), torch.randn(50, 2)
+    decoded = model.decode(z)
+    right = decoded if kind is Autoencoder else decoded.mean
+    packed = network.pack(network.mean_decoder(model), z)
+    assert (run(packed, z) - right.flatten(1)).abs().max() < 6e-4
+    assert packed[0]["weight"]["bits"] <= 16
+
+
+def test_weights_that_16_bits_would_spoil_have_32():
+    layers = nn.Sequential(nn.Linear(2, 1), nn.Tanh(), nn.Linear(1, 3))
+    layers[0].weight.data = torch.tensor([[1.0, 1e-5]])
+    layers[0].bias.data.zero_()
+    z = torch.tensor([[0.0, 2e4]])  # the small weight decides
+    assert network.rounding_error(layers, z, 16) > network.TOLERANCE
+    packed = network.pack(layers, z)
+    assert isinstance(packed[0]["weight"], str)
+    assert (run(packed, z) - layers(z)).abs().max() < 1e-6
+
+
+def test_a_layer_without_bias_and_nested_layers():
+    layers = nn.Sequential(
+        nn.Sequential(nn.Linear(2, 4, bias=False), nn.Tanh()), nn.Linear(4, 3), nn.Sigmoid()
+    )
+    z, flat = torch.randn(5, 2), nn.Sequential(*network.plain_layers(layers))
+    assert torch.allclose(run(network.pack(flat, z), z).float(), layers(z), atol=6e-4)
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), nn.Dropout(), nn.BatchNorm1d(3)])
+def test_a_layer_that_the_browser_does_not_know_is_an_error(layer):
+    model = small()
+    model.decoder.append(layer)
+    with pytest.raises(ValueError, match=rf"cannot run {type(layer).__name__}.*Linear, ReLU"):
+        explorer.latent_plane({"AE": model}, IMAGES, LABELS, caption="c")
+
+
+# ---- Each figure
+
+
+def test_the_plane_holds_nearly_all_codes():
+    codes = torch.randn(2_000, 2) * torch.tensor([3.0, 0.5]) + torch.tensor([10.0, -4.0])
+    middle, half = plane.region(codes)
+    assert ((codes - middle).abs() <= half).all(1).float().mean() > 0.98
+    assert half < 12
+
+
+def test_nine_in_ten_codes_have_company():
+    data = latent_plane().data["panels"][0]
+    packed = data["codes"]
+    codes = whole(packed, 2) * unpack(packed["scale"], "<f4")[:, None]
+    apart = torch.cdist(codes.T, codes.T) + 1e9 * torch.eye(60)
+    assert (apart.amin(1) <= data["reach"]).float().mean() == pytest.approx(0.9, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "model, images, labels, message",
+    [
+        (small(latent_dim=3), IMAGES, LABELS, "2 latents, but it has 3"),
+        (small(), IMAGES.expand(-1, 3, -1, -1), LABELS, "grey pictures"),
+        (small(), IMAGES, LABELS[:5], "one label"),
+        (small(), IMAGES, LABELS + 1, "from 0 to 9"),
+    ],
+)
+def test_what_does_not_fit_a_plane_is_an_error(model, images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        explorer.latent_plane({"it": model}, images, labels, caption="c")
+
+
+def test_the_noise_slider_reports_what_it_measured():
+    models = {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
+    stops = explorer.noise_slider(models, IMAGES, caption="c").data["stops"]
+    assert [stop["std"] for stop in stops] == [0.1, 1.0]
+    for stop in stops:
+        model = models[stop["std"]]
+        assert stop["rate"] == pytest.approx(kl_per_latent(model, IMAGES).sum().item(), rel=1e-5)
+        assert stop["active"] == active_units(model, IMAGES)
+        shown = model.reconstruct(IMAGES)[:8].clamp(0, 1).flatten() * 255
+        assert (unpack(stop["pictures"], "u1") - shown).abs().max() <= 0.51
+        z = torch.stack([model.encode(IMAGES).mean for _ in range(400)])
+        z = z + model.encode(IMAGES).log_std.exp() * torch.randn_like(z)
+        errors = (
+            model.decode(z.flatten(0, 1)).mean.view(400, 60, 30) - IMAGES.view(60, 30)
+        ).square()
+        assert stop["distortion"] == pytest.approx(errors.sum(2).mean().item(), rel=0.1)
+
+
+def test_what_does_not_fit_a_noise_slider_is_an_error():
+    model = small(VAE, std=0.1)
+    with pytest.raises(ValueError, match="at least 2 models, but got 1"):
+        explorer.noise_slider({0.1: model}, IMAGES, caption="c")
+    with pytest.raises(ValueError, match="grey"):
+        explorer.noise_slider({0.1: model, 1.0: model}, IMAGES[0], caption="c")
+
+
+def test_the_distance_for_a_mean_is_the_one_whose_optimum_it_is():
+    for half_distance in (1.1, 2.5):
+        best = fit_two_images(half_distance)
+        assert pair.distance_for(best.mean) == pytest.approx(half_distance, rel=1e-3)
+    assert pair.distance_for(0.01) == pytest.approx(1, abs=1e-3)  # where collapse ends
+
+
+def test_what_does_not_make_a_pair_is_an_error():
+    with pytest.raises(ValueError, match="the same"):
+        explorer.two_images(IMAGES[0], IMAGES[0], caption="c")
+    with pytest.raises(ValueError, match="two grey pictures"):
+        explorer.two_images(IMAGES[0], IMAGES[1, :, :3], caption="c")
+
+
+def test_the_still_of_the_spread_has_the_right_formulas():
+    (axis,) = still_of(explorer.spread._still)
+    noise = torch.randn(1_000_000, dtype=torch.float64)
+    for line in axis.lines:
+        std, shown = (values[-1] for values in line.get_data())  # σ = 2
+        z = 1 + std * noise
+        b = 1 + 3 * std**2 if "baseline" in line.get_label() else 0
+        estimates = 2 * z if line.get_label() == "pathwise" else (z**2 - b) * noise / std
+        assert shown == pytest.approx(estimates.std().item(), rel=0.02)
+
+
+def still_of(draw):
+    made = draw()
+    plotting.plt.close(made)
+    return made.axes
+
+
+def test_the_still_of_the_bowl_has_the_right_formulas():
+    for axis, half in zip(still_of(explorer.bowl._still), (1, 0.5), strict=True):
+        level = axis.collections[0].get_paths()[3].vertices  # of 1 nat
+        for mean, log_std in level[::20]:
+            q = torch.distributions.Normal(float(mean), math.exp(half * log_std))
+            right = torch.distributions.kl_divergence(q, torch.distributions.Normal(0.0, 1.0))
+            assert right.item() == pytest.approx(1, abs=0.01)

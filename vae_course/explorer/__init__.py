@@ -1,0 +1,23 @@
+"""Live figures: they run in the page without a kernel, in the book, in Jupyter and in Colab alike.
+
+Each function returns a `LiveFigure`, one HTML fragment with its own script and numbers. Where
+scripts are off, and in print, a still picture stands in its place.
+"""
+
+from vae_course.explorer.blur import edge_blur
+from vae_course.explorer.bowl import kl_bowl
+from vae_course.explorer.fragment import LiveFigure
+from vae_course.explorer.noise import noise_slider
+from vae_course.explorer.pair import two_images
+from vae_course.explorer.plane import latent_plane
+from vae_course.explorer.spread import gradient_spread
+
+__all__ = [
+    "LiveFigure",
+    "edge_blur",
+    "gradient_spread",
+    "kl_bowl",
+    "latent_plane",
+    "noise_slider",
+    "two_images",
+]

@@ -1,0 +1,73 @@
+"""One HTML fragment for a live figure: style, still picture, caption, script and data in one."""
+
+import base64
+import html
+import json
+import uuid
+from dataclasses import dataclass, field
+from importlib.resources import files
+
+from matplotlib.figure import Figure
+
+from vae_course import plotting
+
+DPI = 100  # of a still, which stands in: it need not weigh much
+
+
+@dataclass(frozen=True)
+class LiveFigure:
+    """A figure that a script named `kind`.js draws from `data`, and a `still` that stands for it.
+
+    `name` is what a screen reader calls the live part, `alt` says what is seen in the still.
+    `data` is anything that JSON can hold. The still is closed once it is drawn.
+    Raises ValueError if a text is empty.
+    """
+
+    kind: str
+    name: str
+    caption: str
+    alt: str
+    still: Figure = field(repr=False)
+    data: dict = field(repr=False)
+
+    def __post_init__(self):
+        for text in ("name", "caption", "alt"):
+            if not getattr(self, text).strip():
+                raise ValueError(f"a live figure needs a {text}, but it is empty")
+        object.__setattr__(self, "_still", _picture(self.still, self.alt))
+
+    def _repr_html_(self) -> str:
+        # A new id each time: the same figure may be shown twice on a page.
+        own, name = f"live-{uuid.uuid4().hex[:8]}", html.escape(self.name)
+        return (
+            f'<figure class="course-live" id="{own}"><style>{_style(own)}</style>'
+            f'<div class="lf-stage" role="group" aria-label="{name}" hidden></div>'
+            f"{self._still}<figcaption>{html.escape(self.caption)}</figcaption>"
+            f"<script>{_script(own, self.kind, self.data)}</script></figure>"
+        )
+
+
+def _picture(still: Figure, alt: str) -> str:
+    png, width = plotting.png(still, DPI)
+    source = base64.b64encode(png).decode()
+    return (
+        f'<img class="lf-still" src="data:image/png;base64,{source}" alt="{html.escape(alt)}" '
+        f'style="width: {width * 96 / DPI:.0f}px">'
+    )
+
+
+def _style(own: str) -> str:
+    return _asset("live.css").replace("&", f"#{own}")
+
+
+def _script(own: str, kind: str, data: dict) -> str:
+    # JSON is JavaScript, but for one thing: "<" could end the script.
+    numbers = json.dumps(data).replace("<", "\\u003c")
+    # In JupyterLab an output may be shown twice, so the script looks around itself before the id.
+    find = f'document.currentScript?.closest(".course-live") ?? document.getElementById("{own}")'
+    body = "\n".join(['"use strict";', *map(_asset, ("live.js", "plots.js", f"{kind}.js"))])
+    return f"((root, data) => {{\n{body}}})({find}, {numbers})"
+
+
+def _asset(name: str) -> str:
+    return files(__package__).joinpath(name).read_text(encoding="utf-8")

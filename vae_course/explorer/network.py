@@ -1,0 +1,81 @@
+"""A decoder of fully connected layers, packed for the browser."""
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from vae_course.explorer import packing
+from vae_course.models import VAE, Autoencoder
+
+# What live.js can compute between linear layers.
+ACTIVATIONS = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
+
+# A pixel may be off by 1e-3 in the browser; half of it is left for rounding there.
+TOLERANCE = 5e-4
+
+
+def mean_decoder(model: Autoencoder | VAE) -> nn.Sequential:
+    """The layers from z (batch, latent_dim) to the decoder's mean, flat (batch, pixels)."""
+    layers = plain_layers(model.decoder)
+    if isinstance(model, VAE) and model.std == "per_pixel":
+        layers[-1] = _first_half(layers[-1])  # the rest is the log std
+    if isinstance(model, VAE) and model.likelihood == "bernoulli":
+        layers.append(nn.Sigmoid())
+    return nn.Sequential(*layers)
+
+
+def plain_layers(module: nn.Module) -> list[nn.Module]:
+    """The layers of a module in order, for a browser to run.
+
+    Raises ValueError for a layer that the browser does not know.
+    """
+    if isinstance(module, nn.Sequential):
+        return [layer for child in module for layer in plain_layers(child)]
+    if not isinstance(module, (nn.Linear, *ACTIVATIONS)):
+        known = ", ".join(["Linear", *(kind.__name__ for kind in ACTIVATIONS)])
+        raise ValueError(
+            f"the browser cannot run {type(module).__name__}: it knows {known}, in nn.Sequential. "
+            "For another decoder, show pictures that are decoded beforehand (`plotting.rows`)"
+        )
+    return [module]
+
+
+def pack(layers: nn.Sequential, z: Tensor) -> list[dict]:
+    """Layers for live.js, with the fewest bits that keep all pixels at `z` (batch, d)."""
+    enough = (bits for bits in range(10, 17) if rounding_error(layers, z, bits) < TOLERANCE)
+    bits = next(enough, 32)
+    pack_weight = packing.float32 if bits == 32 else partial(packing.rows, bits=bits)
+    return [_pack_layer(layer, pack_weight) for layer in layers]
+
+
+@torch.no_grad()
+def rounding_error(layers: nn.Sequential, z: Tensor, bits: int) -> float:
+    """The largest change of an output at `z` (batch, d) when the weights have so many bits."""
+    exact = rounded = z.double()
+    for layer in layers:
+        if not isinstance(layer, nn.Linear):
+            exact, rounded = layer(exact), layer(rounded)
+            continue
+        weight, bias = layer.weight.double(), _bias(layer).double()
+        exact = exact @ weight.T + bias
+        rounded = rounded @ packing.rounded(weight, bits).T + bias
+    return (exact - rounded).abs().max().item()
+
+
+def _pack_layer(layer: nn.Module, pack_weight: Callable[[Tensor], str | dict]) -> dict:
+    if not isinstance(layer, nn.Linear):
+        return {"kind": ACTIVATIONS[type(layer)]}
+    weight, bias = pack_weight(layer.weight), packing.float32(_bias(layer))
+    return {"kind": "linear", "inputs": layer.in_features, "weight": weight, "bias": bias}
+
+
+def _bias(layer: nn.Linear) -> Tensor:
+    return layer.weight.new_zeros(layer.out_features) if layer.bias is None else layer.bias
+
+
+def _first_half(layer: nn.Linear) -> nn.Linear:
+    half = nn.Linear(layer.in_features, layer.out_features // 2)
+    half.weight.data, half.bias.data = layer.weight.data.chunk(2)[0], layer.bias.data.chunk(2)[0]
+    return half

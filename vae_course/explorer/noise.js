@@ -1,0 +1,50 @@
+// One trained model for each stop of the slider: its reconstructions, and its place on the curve.
+const [count, height, width] = data.shape, size = height * width;
+
+// Pictures one after the other -> one sheet with the pictures side by side, in [0, 1].
+function sideBySide(packed) {
+  const values = bytes(packed);
+  return Float32Array.from(values, (_, i) => {
+    const row = Math.floor(i / (count * width)), column = i % (count * width);
+    return values[Math.floor(column / width) * size + row * width + (column % width)] / 255;
+  });
+}
+
+const panels = add(stage, "div", { class: "panels" });
+const sheets = add(panels, "div", { class: "panel" });
+const [inputs, outputs] = ["goes in", "comes out"].map((title) => {
+  add(sheets, "p", { class: "title" }, title);
+  return canvas(sheets, count * width, height, `${count} pictures: ${title}`, "sheet");
+});
+inputs.paint(sideBySide(data.inputs));
+const decoded = data.stops.map(({ pictures }) => sideBySide(pictures));
+
+const most = (name) => 1.1 * Math.max(...data.stops.map((stop) => stop[name]));
+const axes = plot(add(panels, "div", { class: "panel" }), {
+  x: [0, most("distortion")], y: [0, most("rate")], height: 220, name: "Rate against distortion",
+  xLabel: "distortion: squared error", yLabel: "rate: KL in nats",
+});
+axes.curve(data.stops.map(({ distortion, rate }) => [distortion, rate]));
+for (const { distortion, rate } of data.stops) axes.dot(distortion, rate, "", 4);
+const here = axes.dot(0, 0, "two", 7);
+
+const say = speaker(stage);
+const controls = add(stage, "div", { class: "controls" });
+const text = (index) => show(data.stops[index].std, 3).replace(/0+$/, "");
+const control = slider(controls, { name: "σₓ", low: 0, high: data.stops.length - 1, step: 1,
+  start: data.stops.length >> 1, text }, (index) => move(index));
+
+let now;
+const move = publish({ state: () => ({ index: now, ...data.stops[now], pictures: undefined }) }, (index) => {
+  now = index;
+  const { rate, distortion, active } = data.stops[index];
+  outputs.paint(decoded[index]);
+  const [cx, cy] = axes.at(distortion, rate);
+  here.setAttribute("cx", cx);
+  here.setAttribute("cy", cy);
+  control.set(index);
+  say(`σₓ = ${text(index)}: KL ${show(rate, 1)} nats, squared error ${show(distortion, 1)} ` +
+    `(${show(Math.sqrt(distortion / size))} per pixel), ${active} of ${data.latents} latents active.`);
+});
+move(data.stops.length >> 1);
+ready();

@@ -1,0 +1,45 @@
+"""Numbers as text that a page can hold and a script can unpack: base64, little endian."""
+
+import base64
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+def float32(values: Tensor) -> str:
+    """Any shape, row by row, as 32-bit floats."""
+    return _text(values.detach().cpu().numpy().astype("<f4"))
+
+
+def bytes8(pictures: Tensor) -> str:
+    """Grey values in [0, 1], clipped, as bytes from 0 to 255."""
+    return _text((pictures.detach().cpu().clamp(0, 1) * 255).round().numpy().astype(np.uint8))
+
+
+def rows(matrix: Tensor, bits: int = 16) -> dict:
+    """(out, in) as whole numbers of `bits` bits, 16 at most, and a 32-bit scale for each row.
+
+    With 16 bits finer than a 16-bit float where it counts: an error is at most 1/65534 of the
+    row's largest number.
+    """
+    whole, scale = _round_rows(matrix, bits)
+    digits = (whole + 2 ** (bits - 1)).long().flatten().numpy()[:, None]
+    places = digits >> np.arange(bits)[::-1] & 1  # highest bit first
+    return {"rows": _text(np.packbits(places)), "bits": bits, "scale": float32(scale)}
+
+
+def rounded(matrix: Tensor, bits: int = 16) -> Tensor:
+    """(out, in) as it comes back from `rows`."""
+    whole, scale = _round_rows(matrix, bits)
+    return (whole * scale[:, None]).to(matrix.dtype)
+
+
+def _round_rows(matrix: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    matrix, largest = matrix.detach().cpu().double(), 2 ** (bits - 1) - 1
+    scale = (matrix.abs().amax(1) / largest).clamp(min=1e-30).float().double()
+    return torch.round(matrix / scale[:, None]).clamp(-largest, largest), scale
+
+
+def _text(array: np.ndarray) -> str:
+    return base64.b64encode(array.tobytes()).decode()

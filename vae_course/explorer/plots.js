@@ -1,0 +1,98 @@
+// Plots with axes, and points in them to be moved.
+
+function ticks(low, high) {
+  const raw = (high - low) / 4, power = 10 ** Math.floor(Math.log10(raw));
+  const step = [1, 2, 5, 10].find((each) => each * power >= raw * 0.99) * power;
+  const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
+  const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, i) =>
+    [(first + i) * step, show((first + i) * step, digits)]);
+}
+
+// Axes from low to high. `at` turns numbers into places, `path` a list of points into a path.
+function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240 }) {
+  const [left, right, top, bottom] = [44, 10, 8, 36];
+  const svg = add(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
+  const inner = { width: width - left - right, height: height - top - bottom };
+  const at = (a, b) => [
+    left + ((a - x[0]) / (x[1] - x[0])) * inner.width,
+    top + ((y[1] - b) / (y[1] - y[0])) * inner.height,
+  ];
+  const clip = `${root.id}-clip-${root.querySelectorAll("svg").length}`;
+  add(add(add(svg, "defs"), "clipPath", { id: clip }), "rect", { x: left, y: top, ...inner });
+  const scale = add(svg, "g", { "aria-hidden": "true" });
+  for (const [value, text] of xTicks ?? ticks(...x)) {
+    add(scale, "path", { class: "grid", d: `M${at(value, y[0])}V${top}` });
+    add(scale, "text", { x: at(value, 0)[0], y: height - bottom + 15, "text-anchor": "middle" }, text);
+  }
+  for (const [value, text] of yTicks ?? ticks(...y)) {
+    add(scale, "path", { class: "grid", d: `M${at(x[0], value)}H${width - right}` });
+    add(scale, "text", { x: left - 5, y: at(0, value)[1] + 4, "text-anchor": "end" }, text);
+  }
+  const turned = `translate(11 ${top + inner.height / 2}) rotate(-90)`;
+  add(scale, "text", { x: left + inner.width / 2, y: height - 4, "text-anchor": "middle" }, xLabel);
+  add(scale, "text", { transform: turned, "text-anchor": "middle" }, yLabel);
+  add(scale, "rect", { class: "frame", x: left, y: top, ...inner });
+  const sheet = add(svg, "g", { "clip-path": `url(#${clip})`, "aria-hidden": "true" });
+  const place = (a, b) => at(a, b).map((v) => v.toFixed(1));
+  const path = (points) => points.map(([a, b], i) => `${i ? "L" : "M"}${place(a, b)}`).join("");
+  return {
+    svg, at, x, y, sheet, path,
+    value: (px, py) => [
+      x[0] + ((px - left) / inner.width) * (x[1] - x[0]),
+      y[1] - ((py - top) / inner.height) * (y[1] - y[0]),
+    ],
+    curve: (points, kind = "") => add(sheet, "path", { class: `curve ${kind}`, d: path(points) }),
+    dot: (a, b, kind = "", r = 5) => {
+      const [cx, cy] = at(a, b);
+      return add(sheet, "circle", { class: `dot ${kind}`, cx, cy, r });
+    },
+    note: (a, b, text) => {
+      const [left, top] = at(a, b);
+      return add(sheet, "text", { x: left, y: top, "text-anchor": "middle" }, text);
+    },
+  };
+}
+
+// A point in a plot to be dragged, or moved by the arrow keys. On a touch screen only the point
+// itself catches a drag, so that the page still scrolls; a tap moves the point anywhere.
+function handle(where, name, onMove) {
+  const { svg, x, y, at } = where;
+  const knob = add(svg, "g", { class: "handle", tabindex: 0, role: "application", "aria-label": name });
+  for (const [kind, r] of [["reach", 22], ["ring", 9], ["core", 3]]) add(knob, "circle", { class: kind, r });
+  let place = [0, 0], dragging = false;
+  const move = (a, b) => {
+    place = [clamp(a, ...x), clamp(b, ...y)];
+    onMove(...place);
+  };
+  const follow = (event) => {
+    const box = svg.getBoundingClientRect(), size = svg.viewBox.baseVal;
+    move(...where.value(((event.clientX - box.left) * size.width) / box.width,
+      ((event.clientY - box.top) * size.height) / box.height));
+  };
+  svg.classList.add("lf-drag");
+  svg.addEventListener("pointerdown", (event) => {
+    if (event.button || (event.pointerType === "touch" && !knob.contains(event.target))) return;
+    dragging = true;
+    svg.setPointerCapture(event.pointerId);
+    knob.focus({ preventScroll: true });
+    follow(event);
+    event.preventDefault();
+  });
+  svg.addEventListener("pointermove", (event) => dragging && follow(event));
+  for (const end of ["pointerup", "pointercancel"]) svg.addEventListener(end, () => (dragging = false));
+  svg.addEventListener("click", follow); // a tap; after a drag, the same place again
+  knob.addEventListener("keydown", (event) => {
+    const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
+    const arrow = arrows[event.key];
+    if (!arrow || event.ctrlKey || event.altKey || event.metaKey) return;
+    const far = event.shiftKey ? 0.1 : 0.02;
+    move(place[0] + arrow[0] * far * (x[1] - x[0]), place[1] + arrow[1] * far * (y[1] - y[0]));
+    event.preventDefault();
+  });
+  return (a, b) => {
+    place = [a, b];
+    knob.setAttribute("transform", `translate(${at(a, b)})`);
+  };
+}
+
