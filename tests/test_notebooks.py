@@ -54,8 +54,9 @@ same = 1
 def course(tmp_path):
     """A course of two chapters, with the generator in its place."""
     (tmp_path / "tools").mkdir()
-    for tool in ("notebooks", "exercises"):
+    for tool in ("notebooks", "exercises", "repository"):
         shutil.copy(ROOT / f"tools/{tool}.py", tmp_path / "tools")
+    (tmp_path / "_config.yml").write_text('repository:\n  url: ""\n')
     (tmp_path / "book/src").mkdir(parents=True)
     (tmp_path / "book/src/01_first.py").write_text(FIRST, encoding="utf-8")
     (tmp_path / "book/src/02_second.py").write_text(SECOND, encoding="utf-8")
@@ -74,7 +75,14 @@ def generate(course, monkeypatch):
 
 
 def cells(course, name):
-    return json.loads((course / f"book/{name}.ipynb").read_text(encoding="utf-8"))["cells"]
+    """The cells that come from the source: all but the one that installs the package."""
+    notebook = json.loads((course / f"book/{name}.ipynb").read_text(encoding="utf-8"))
+    return without_install(notebook["cells"])
+
+
+def without_install(cells):
+    assert "find_spec" in text(cells[1]) and cells[1]["metadata"] == {"tags": ["remove-cell"]}
+    return cells[:1] + cells[2:]
 
 
 def text(cell):
@@ -295,7 +303,7 @@ def test_the_pattern_finds_what_only_sphinx_understands():
 def chapter(request):
     """The cells of one chapter, as its source gives them."""
     (written,) = load_tool(ROOT).notebooks_of(request.param).values()
-    return json.loads(written)["cells"]
+    return without_install(json.loads(written)["cells"])
 
 
 def code_of(chapter, but=()):

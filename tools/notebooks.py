@@ -6,7 +6,8 @@
 
 book/src/NAME.py gives book/NAME.ipynb; book/src/exercises/NAME.py gives two, the student's in
 book/exercises/ and the page with answers in book/solutions/. A notebook holds no outputs, and its
-bytes depend on its source alone: the id of a cell is a hash of the cell's text.
+bytes depend on its source and the repository's address alone: the id of a cell is a hash of the
+cell's text. The first code cell installs the package where it is missing; pages do not show it.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from exercises import page, solution, student
+from repository import address, install_cell
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("", "exercises/", "solutions/")
@@ -55,7 +57,7 @@ def write_assignments(course: Path, root: Path = ROOT) -> None:
 
 
 def read_source(source: Path, root: Path = ROOT) -> nbformat.NotebookNode:
-    """A py:percent file as a notebook, with a note for editors.
+    """A py:percent file as a notebook, with a note for editors and the cell that installs.
 
     Raises ValueError unless the first cell is Markdown, where the note goes.
     """
@@ -68,6 +70,9 @@ def read_source(source: Path, root: Path = ROOT) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         for key in ("cell_marker", "lines_to_next_cell"):  # how the source is written
             cell.metadata.pop(key, None)
+    install = nbformat.v4.new_code_cell(install_cell(address(root)))
+    install.metadata["tags"] = ["remove-cell"]
+    notebook.cells.insert(1, install)
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
 

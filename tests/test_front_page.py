@@ -1,0 +1,44 @@
+"""The moving figure of the front page, and its first screen."""
+
+import re
+from pathlib import Path
+from xml.etree import ElementTree
+
+import front_page
+import torch
+
+ROOT = Path(__file__).parents[1]
+FIGURE = front_page.OUT.read_text(encoding="utf-8")
+
+
+def test_it_moves_without_a_script_and_asks_nobody():
+    assert "animation:" in FIGURE and "<script" not in FIGURE
+    assert not re.search(r"https?:|url\(", FIGURE)
+    assert len(FIGURE) < 150_000
+
+
+def test_who_wants_no_motion_gets_none_and_all_others_can_stop_it():
+    still = FIGURE.split("prefers-reduced-motion: reduce")[1].split("@media")[0]
+    assert ":is(.walk-place, .walk-film)" in still and "animation: none" in still
+    assert 'input type="checkbox"' in FIGURE and "animation-play-state: paused" in FIGURE
+
+
+def test_it_is_described():
+    (svg,) = re.findall(r'<svg viewBox[^>]*role="img"[^>]*>', FIGURE)
+    assert len(re.search(r'aria-label="([^"]*)"', svg)[1]) > 100
+    assert "<figcaption>" in FIGURE
+
+
+def test_points_stand_where_their_codes_are():
+    codes = torch.tensor([[1.0, 0.5], [-1.0, 0.0], [9.0, 0.0]])
+    drawn = ElementTree.fromstring(f"<g>{front_page.points(codes, torch.tensor([0, 1, 1]))}</g>")
+    places = [[(c.get("cx"), c.get("cy")) for c in group] for group in drawn]
+    unit = front_page.SCALE
+    # Up is up, and what lies outside of the picture is left out.
+    assert places[:2] == [[(str(unit), str(-round(unit / 2)))], [(str(-unit), "0")]]
+
+
+def test_the_first_screen_says_what_a_reader_will_be_able_to_do():
+    page = (ROOT / "book/index.md").read_text(encoding="utf-8")
+    before, after = page.split("_static/latent_walk.html")
+    assert "you can" in before and len(before) < 900 and "## Chapters" in after

@@ -1,0 +1,45 @@
+import lighter_pages
+import pytest
+
+ICONS = (
+    '<link href="a.css" />\n  <script defer src="_static/scripts/fontawesome.js?digest=5"></script>'
+)
+THEBE = """<script src="doctools.js"></script>
+    <script>const THEBE_JS_URL = "https://unpkg.com/x.js"; const a = ".thebe"</script>
+    <script async="async" src="_static/sphinx-thebe.js?v=c1"></script>
+    <link rel="stylesheet" type="text/css" href="_static/sphinx-thebe.css?v=4f" />
+    <script>const mine = 1</script>"""
+VIEW = '<meta name="viewport" content="width=device-width" />'
+TOGGLE = '<a class="reference internal" href="03_elbo.html">3 · The ELBO</a><details><summary>'
+
+
+def test_the_second_set_of_icons_goes():
+    assert lighter_pages.without_icon_script(ICONS) == '<link href="a.css" />'
+
+
+def test_thebe_goes_and_its_neighbours_stay():
+    left = lighter_pages.without_thebe(THEBE)
+    assert "thebe" not in left.lower() and "https:" not in left
+    assert "doctools.js" in left and "mine = 1" in left
+
+
+def test_one_viewport_stays():
+    page = f"<head>\n{VIEW}{VIEW}<title>x</title>{VIEW}</head>"
+    assert lighter_pages.one_viewport(page) == f"<head>{VIEW}\n<title>x</title></head>"
+    assert lighter_pages.one_viewport("<p>none</p>") == "<p>none</p>"
+
+
+def test_a_toggle_is_named_after_its_chapter():
+    named = lighter_pages.named_toggles(TOGGLE + "</summary>")
+    assert '<summary aria-label="Pages of “3 · The ELBO”">' in named
+
+
+def test_papers_are_items_of_a_list():
+    entry = '<div role="list"><div id="ref-x" role="doc-biblioentry">'
+    assert lighter_pages.listed_papers(entry) == '<div role="list"><div id="ref-x" role="listitem">'
+
+
+@pytest.mark.parametrize("text", [ICONS, THEBE, TOGGLE, f"<head>{VIEW}</head>"])
+def test_mended_twice_is_mended_once(text):
+    once = lighter_pages.mend(text)
+    assert lighter_pages.mend(once) == once
