@@ -21,7 +21,7 @@ DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/da
 NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
 SEEDS ?= 20
 
-.PHONY: setup book test notebooks nbgrader serve clean bench claims lock
+.PHONY: setup book test pages newest notebooks nbgrader repository serve clean bench claims lock
 
 setup: $(VENV)/ready
 
@@ -33,7 +33,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 # jupyter-cache and Sphinx know the notebooks alone, so both forget when the package or the settings
 # change.
-_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py vae_course/*/*/*.py) _build/settings
+_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py vae_course/*/*/*.py vae_course/*/*.js vae_course/*/*.css book/_ext/*.py) _build/settings
 	rm -rf _build/.jupyter_cache _build/.doctrees
 	@touch $@
 
@@ -49,11 +49,16 @@ book: setup _build/fresh
 test: setup
 	ruff check .
 	ruff format --check .
-	pytest -n 2 --dist loadfile
+	pytest -n 2 --dist loadfile --ignore=tests/browser
 	$(NBVAL) $(CHAPTERS) $(SOLUTIONS)
 ifneq ($(DATA),)
 	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
 endif
+	$(MAKE) pages
+
+# The built pages in a browser. Where there is none the last line says so, and in CI it is an error.
+pages: book
+	pytest tests/browser -p no:cacheprovider -n 2 --dist loadgroup
 
 notebooks: setup
 	python tools/notebooks.py
@@ -61,6 +66,10 @@ notebooks: setup
 nbgrader: setup
 	@test -n "$(COURSE)" || { echo "Say where: make nbgrader COURSE=folder-of-your-course"; exit 2; }
 	python tools/notebooks.py --nbgrader $(COURSE)
+
+repository: setup
+	python tools/repository.py "$(URL)"
+	python tools/notebooks.py
 
 serve: book
 	cd _build/html && python -m http.server 8000 --bind 127.0.0.1
@@ -77,6 +86,14 @@ lock: setup
 	uv pip compile pyproject.toml --extra book --extra test --universal --python-version 3.10 --no-header --no-annotate --quiet --output-file _build/lock.txt
 	{ grep '^#' requirements.txt; grep -vE '^(nvidia|cuda|triton)' _build/lock.txt; } > _build/requirements.txt
 	mv _build/requirements.txt requirements.txt
+
+# Everything again in another environment, with the newest versions that pyproject.toml allows.
+newest:
+	$(PYTHON) -m venv _build/newest
+	_build/newest/bin/pip install --quiet --upgrade pip
+	_build/newest/bin/pip install --quiet --upgrade --editable '.[book,test]'
+	@touch _build/newest/ready
+	$(MAKE) VENV=_build/newest test
 
 clean:
 	rm -rf _build $(VENV) vae_course.egg-info .pytest_cache .ruff_cache

@@ -1,0 +1,50 @@
+"""The built book, served from this machine, in a real browser.
+
+`make pages` builds the book and runs these tests. Without Playwright, a Chromium and a built book
+they cannot run: then they are skipped and a last line says so; in CI (`CI` is set) they fail.
+"""
+
+import os
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+from built import BOOK, FLAGS, find_browser, what_is_missing
+
+
+@pytest.fixture(scope="session", autouse=True)
+def can_run():
+    """Nothing here is tried where it cannot run; in CI that is an error."""
+    if why := what_is_missing():
+        pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
+
+
+def pytest_unconfigure(config):
+    """The very last line."""
+    if (why := what_is_missing()) and not hasattr(config, "workerinput"):
+        print(f"\nTHE PAGES WERE NOT TESTED IN A BROWSER: {why}")
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="session")
+def site():
+    """The address at which the book is served."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(BOOK)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
+        yield running
+        running.close()

@@ -1,0 +1,176 @@
+"""Every page of the built book as a reader meets it: wide and narrow, light and dark.
+
+A page is loaded once. Its window is then made narrow and its colours dark, as a reader does who
+turns a phone at night.
+"""
+
+import gzip
+import json
+
+import pytest
+from built import BOOK, PAGES
+
+WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+WEIGHT, SITE_WEIGHT = 2e6, 60e6  # bytes
+
+# MathJax sets the formulas when the page is there.
+SETTLED = "window.MathJax?.startup?.promise.then(() => document.fonts.ready).then(() => null)"
+FORMULAS = """() => [...document.querySelectorAll(".math")].filter(
+    (e) => !e.querySelector("mjx-container") || e.querySelector("mjx-merror"))
+    .map((e) => e.textContent)"""
+# Loading lazily is fine, never arriving is not.
+PICTURES = """async () => {
+    const seen = [...document.images].filter((e) => !e.closest("[hidden], noscript"));
+    seen.forEach((e) => { e.loading = "eager"; });
+    await Promise.allSettled(seen.map((e) => e.decode()));
+    return seen.filter((e) => !e.naturalWidth || !e.alt.trim())
+        .map((e) => (e.getAttribute("src") || "").slice(0, 80) + " alt: " + e.alt);
+}"""
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+LOADED = """performance.getEntriesByType("resource").map((e) => e.name)"""
+
+# axe looks at every element, and code and formulas are thousands that differ in nothing it tests.
+# So in code one piece of each colour and place is left, and of formulas and of the rows of a table
+# the first five.
+THINNED = """() => {
+    const seen = new Set();
+    for (const piece of document.querySelectorAll("pre span")) {
+        const kind = [piece.className, piece.parentElement.className,
+            !!piece.closest(".cell_output")].join();
+        if (seen.has(kind)) piece.replaceWith(...piece.childNodes);
+        seen.add(kind);
+    }
+    document.querySelectorAll("pre").forEach((e) => e.normalize());
+    document.querySelectorAll("tbody tr:nth-child(n + 6)").forEach((e) => e.remove());
+    [...document.querySelectorAll("mjx-container")].slice(5)
+        .forEach((e) => e.replaceChildren("x"));
+}"""
+AXE = {
+    "runOnly": {"type": "tag", "values": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]},
+    "resultTypes": ["violations"],
+    "preload": False,  # it would load style sheets again, from wrong places
+}
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES],
+)
+def page(request, tab, site):
+    """One page, loaded wide and light, with what it asked for and complained about."""
+    tab.requests, tab.complaints = [], []
+    tab.set_viewport_size(WIDE)
+    tab.emulate_media(color_scheme="light")
+    tab.goto(f"{site}/{request.param}")
+    tab.evaluate(SETTLED)
+    tab.name = request.param
+    return tab
+
+
+@pytest.fixture(scope="session")
+def tab(browser):
+    """One tab for all pages: what they share is loaded once."""
+    tab = browser.new_page()
+    tab.requests, tab.complaints = [], []
+    tab.on("request", lambda request: tab.requests.append(request.url))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("console", lambda message: note(tab, message))
+    tab.on("response", lambda r: r.status >= 400 and tab.complaints.append(f"{r.status} {r.url}"))
+    return tab
+
+
+def note(tab, message):
+    if message.type in ("error", "warning"):
+        tab.complaints.append(message.text)
+
+
+def test_there_are_pages():
+    assert len(PAGES) > 30
+
+
+def test_it_loads_without_complaint_from_this_site_alone(page, site):
+    assert page.complaints == []
+    outside = [url for url in page.requests if not url.startswith((site, "data:", "blob:"))]
+    assert outside == []
+
+
+def test_all_mathematics_is_set(page):
+    assert page.evaluate(FORMULAS) == []
+    text = page.inner_text("main")
+    assert "$$" not in text and "\\(" not in text and "\\[" not in text
+
+
+def test_every_picture_is_there_and_described(page):
+    assert page.evaluate(PICTURES) == []
+
+
+def test_its_weight(page, site, record_property):
+    """What travels to a reader: text is compressed by every web server, GitHub Pages included."""
+    loaded = {url.split("?")[0] for url in page.evaluate(LOADED)} | {f"{site}/{page.name}"}
+    files = [BOOK / url.removeprefix(f"{site}/") for url in loaded if url.startswith(site)]
+    sent = sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
+    raw = sum(file.stat().st_size for file in files)
+    record_property("table", f"{page.name:40} {sent / 1e6:5.2f} MB sent, {raw / 1e6:5.2f} MB raw")
+    assert sent < WEIGHT
+
+
+def test_the_weight_of_the_site(record_property):
+    total = sum(path.stat().st_size for path in BOOK.glob("**/*") if path.is_file())
+    record_property("table", f"{'the whole site':40} {total / 1e6:5.1f} MB raw")
+    assert total < SITE_WEIGHT
+
+
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_it_fits_and_is_accessible(size, colours, page, axe):
+    page.set_viewport_size(size)
+    page.wait_for_timeout(400)  # the theme lets the keyboard scroll what has become too wide
+    page.emulate_media(color_scheme=colours)
+    page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=colours)
+    assert page.evaluate(OVERFLOW) <= 0
+    assert axe(page) == []
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """Run axe-core on a page; returns its violations of level A and AA as text."""
+    from axe_playwright_python.base import AXE_SCRIPT
+
+    def run(page):
+        # Not while colours are still changing.
+        page.add_style_tag(content="*, ::before, ::after { transition: none !important; }")
+        page.evaluate(THINNED)
+        if not page.evaluate("!!window.axe"):
+            page.evaluate(AXE_SCRIPT)
+        found = page.evaluate(f"axe.run({json.dumps(AXE)})")["violations"]
+        return [
+            f"{rule['id']}: {node['html'][:150]} {node['failureSummary'][:300]}"
+            for rule in found
+            for node in rule["nodes"][:3]
+        ]
+
+    return run
+
+
+def test_axe_finds_what_is_wrong(tab, site, axe):
+    tab.emulate_media(color_scheme="light")
+    tab.goto(f"{site}/index.html")
+    tab.evaluate("document.querySelector('main svg[role=img]').removeAttribute('aria-label')")
+    tab.evaluate("document.querySelector('main p').style.color = '#ccc'")
+    assert {line.split(":")[0] for line in axe(tab)} == {"svg-img-alt", "color-contrast"}
+
+
+def test_search_finds_posterior_collapse(tab, site):
+    tab.goto(f"{site}/search.html?q=posterior+collapse")
+    chapter = tab.locator("ul.search li a[href*='07_posterior_collapse.html']").first
+    chapter.wait_for()
+    assert "Posterior collapse" in chapter.inner_text()
+
+
+def test_a_phone_can_open_the_menu(tab, site):
+    tab.set_viewport_size(NARROW)
+    tab.goto(f"{site}/03_elbo.html")
+    tab.evaluate(SETTLED)
+    assert tab.evaluate(OVERFLOW) <= 0
+    tab.locator("button.primary-toggle").first.click()
+    tab.locator("#pst-primary-sidebar-modal a[href='notation.html']").wait_for()
