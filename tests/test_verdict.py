@@ -54,6 +54,7 @@ def test_a_list_is_as_good_as_a_tuple():
         (lambda x: (2 * x + 1).mean(0), "averaged over the batch"),
         (lambda x: 2 * x, "constants"),
         (lambda x: 2 * x[:1] + 1, r"must have shape (2,), but yours has (1,)"),
+        (lambda x: (2 * x + 1)[None], r"must have shape (2,), but yours has (1, 2)"),
         (lambda x: (2 * x + 1).float(), "float64 came in"),
         (lambda x: 2 * x + 1 + 0 * x.log(), "NaN"),
         (lambda x: 2 * x + 1 + (len(x) == 3), "depends on these"),
