@@ -20,7 +20,7 @@ import warnings
 import torch
 from torch.nn.functional import avg_pool2d
 
-from vae_course import collapse, exact, plotting, rate_distortion
+from vae_course import collapse, exact, explorer, plotting, rate_distortion
 from vae_course.claims import begin, claim, summary
 from vae_course.data import DataNotFoundError, load_images
 from vae_course.doctor import examine
@@ -122,8 +122,7 @@ plotting.rows(
     {"input": inputs, "collapsed": same, "healthy": outputs},
     caption="Eight unseen pictures and two of pure noise, and what two VAEs make of them.",
     alt="Three rows of ten pictures. Above, eight digits and two squares of noise. In the middle, ten "
-    "times the same grey smudge. Below, the digits again, a little blurred, and for the noise "
-    "something like two digits.",
+    "times the same grey smudge. Below, blurred digits, and for the noise something like digits.",
 )
 
 # %% [markdown]
@@ -349,7 +348,7 @@ If the noise is as large as half their distance, telling them apart is not worth
 
 This also settles pixels from −1 to 1. In terms of $c$ it says: the mean squared difference of no two pictures may be above $2/c$. For our digits it is not, even on that scale. But two *opposite* pictures, one all −1 and one all 1, differ by 4. With $c = 1$ half their distance is $\sqrt 2\,\sigma_x$, and the best VAE tells them apart.
 
-`fit_two_images` computes the best VAE with one latent for two pictures at a given half distance, in units of $\sigma_x$. (The live figure in [chapter 9](09_questions.ipynb) lets you turn $\sigma_x$ by hand.)
+`fit_two_images` computes the best VAE with one latent for two pictures at a given half distance, in units of $\sigma_x$.
 """
 
 # %%
@@ -399,6 +398,14 @@ plotting.show(
     "0.9 nats at three; three trained points lie near it. Right, two digits above each other, then "
     "their average twice, then twice the two digits as they were.",
 )
+
+# %% [markdown]
+r"""
+Turn $\sigma_x$ by hand, and watch the two outputs meet at half the distance. ([Chapter 6](06_learned_variance.ipynb) has such a knob for many digits and ten latents.)
+"""
+
+# %% tags=["hide-input"]
+explorer.two_images(*pair, caption="The best VAE for these two, solved in the page at each move.")
 
 # %% [markdown]
 r"""
