@@ -1,4 +1,4 @@
-"""`load_images`: drawn digits, public sets and folders of pictures, all in one form."""
+"""`load_images`: drawn digits and faces, public sets and folders of pictures, all in one form."""
 
 import os
 from dataclasses import dataclass
@@ -11,14 +11,16 @@ import torch
 from torch import Tensor
 
 from vae_course.digits import draw_digits
+from vae_course.faces import draw_faces
 from vae_course.picture_folder import find_pictures, read_pictures
 from vae_course.public_files import DamagedFileError, DataNotFoundError, search_roots
 from vae_course.public_sets import ORIGINAL_SIZES, Split, open_public_set
 
 __all__ = ["DamagedFileError", "DataNotFoundError", "ImageSet", "load_images"]
 
-NAMES = ("digits", *ORIGINAL_SIZES)
+NAMES = ("digits", "faces", *ORIGINAL_SIZES)
 MODERATE = (20_000, 2_000)  # enough to learn from in seconds, and 8 GB less memory for celeba
+DEFAULTS = {"digits": MODERATE, "celeba": MODERATE, "faces": (10_000, 1_000)}
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -58,6 +60,7 @@ def load_images(
 
     name         pictures                                   train / test if no n is given
     digits       drawn here, 1x28x28, with labels, factors  20 000 / 2 000
+    faces        drawn here, 3x64x64, with factors          10 000 / 1 000
     mnist        1x28x28, with labels                       all: 60 000 / 10 000
     fashion_mnist  the same
     cifar10      3x32x32, with labels                       all: 50 000 / 10 000
@@ -79,11 +82,11 @@ def load_images(
     downloaded; DamagedFileError (an OSError) for a file that is truncated, altered or unreadable.
     """
     wanted = (n_train, n_test)
-    default = MODERATE if name in ("digits", "celeba") else None
+    default = DEFAULTS.get(name) if isinstance(name, str) else None
     if name == "digits":
         name = _digits_or_stand_in()
-    if name == "digits":
-        return _drawn(_numbers(name, wanted, (inf, inf), default), seed)
+    if name in ("digits", "faces"):
+        return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
     if isinstance(name, str) and name in ORIGINAL_SIZES:
         _numbers(name, wanted, ORIGINAL_SIZES[name], default)  # a mistake, before any download
         halves = open_public_set(name, search_roots(root), download=download)
@@ -125,12 +128,11 @@ def _number(name, argument, wanted, available, default):
     raise ValueError(f"{argument} must be a whole number from 1 {end}, not {wanted!r}")
 
 
-def _drawn(numbers, seed):
-    drawn = [
-        draw_digits(n, seed=seed, split=split)
-        for n, split in zip(numbers, ("train", "test"), strict=True)
-    ]
-    return _image_set("digits", *((images, f["digit"], f) for images, f in drawn))
+def _drawn(name, numbers, seed):
+    draw = {"digits": draw_digits, "faces": draw_faces}[name]
+    halves = zip(numbers, ("train", "test"), strict=True)
+    drawn = [draw(n, seed=seed, split=split) for n, split in halves]
+    return _image_set(name, *((images, f.get("digit"), f) for images, f in drawn))
 
 
 def _image_set(name, train, test):

@@ -7,6 +7,8 @@ To change one factor alone, render `{**factors, "slant": factors["slant"] + 0.3}
 import numpy as np
 import torch
 
+from vae_course.drawn_factors import checked_factors, random_streams
+
 SIZE = 28
 HEIGHT = 17.0  # pixels the pen's centre travels down at scale 1: MNIST's 20 less a pen's width
 SEGMENTS = 28  # straight pieces a digit: about 0.1 pixel off the curve, 0.3 in tight bends
@@ -90,17 +92,6 @@ POINTS, PENS = zip(*map(_compile, TEMPLATES), strict=True)
 POINTS, PENS = np.stack(POINTS), np.stack(PENS, axis=-1)
 
 
-def _streams(n, seed, split):
-    """A random stream for each factor, read row by row: no row depends on how many follow."""
-    for name, value, least in (("n", n, 1), ("seed", seed, 0)):
-        if value < least:
-            raise ValueError(f"expected {name} >= {least}, got {value}")
-    if split not in ("train", "test"):
-        raise ValueError(f"expected split 'train' or 'test', got {split!r}")
-    seeds = np.random.SeedSequence([seed, int(split == "test")]).spawn(len(SHAPES))
-    return dict(zip(SHAPES, map(np.random.default_rng, seeds), strict=True))
-
-
 def sample_factors(n, *, seed, split):
     """Draw how n digits are written. The splits are independent; n digits begin with any fewer.
 
@@ -113,7 +104,7 @@ def sample_factors(n, *, seed, split):
     wobble (n, C, 2): displacement (x, y) of each control point, pixels at scale 1.
     Raises ValueError for n < 1, seed < 0 or an unknown split.
     """
-    rng = _streams(n, seed, split)
+    rng = random_streams(SHAPES, n, seed=seed, split=split)
     style = rng["style"].choice(len(STYLE_ODDS), n, p=STYLE_ODDS)
     factors = {"digit": rng["digit"].integers(0, 10, n), "style": style}
     for name, (low, likely, high) in RANGES.items():
@@ -122,16 +113,6 @@ def sample_factors(n, *, seed, split):
     drift = white[:, :-2] + white[:, 1:-1] + white[:, 2:]  # neighbours share it: a hand, not noise
     factors["wobble"] = (WOBBLE * drift / np.sqrt(3)).astype(np.float32)
     return {name: torch.from_numpy(values) for name, values in factors.items()}
-
-
-def _checked(factors):
-    for name, shape in SHAPES.items():
-        if name not in factors:
-            raise ValueError(f"expected the factors {', '.join(SHAPES)}, got no {name}")
-        expected, got = (len(factors["digit"]), *shape), tuple(factors[name].shape)
-        if got != expected:
-            raise ValueError(f"expected {name} of shape {expected} to go with digit, got {got}")
-    return {name: factors[name].cpu().numpy() for name in SHAPES}
 
 
 def _place(points, f):
@@ -185,7 +166,7 @@ def render_digits(factors):
     The same factors give the same bits in any batch and on any number of threads.
     Raises ValueError for a factor that is missing or misshapen, or a digit or style out of range.
     """
-    factors = _checked(factors)
+    factors = checked_factors(factors, SHAPES)
     images = np.empty((len(factors["digit"]), 1, SIZE, SIZE), dtype=np.float32)
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
