@@ -11,6 +11,7 @@ from PIL import Image
 from vae_course import data
 from vae_course.data import DamagedFileError, ImageSet, load_images
 from vae_course.digits import draw_digits
+from vae_course.faces import draw_faces
 from vae_course.public_sets import Split
 
 PORTRAITS = Path(__file__).parents[2] / "shared/data/CongressFaces/congress_faces.zip"
@@ -72,6 +73,42 @@ def test_an_image_set_is_frozen_and_says_what_it_holds():
         images.train = None
     assert "'digits'" in repr(images) and "(5, 1, 28, 28)" in repr(images)
     assert "slant" in repr(images) and len(repr(images)) < 300
+
+
+# ---- drawn faces
+
+
+def test_faces_are_the_drawn_ones(monkeypatch):
+    monkeypatch.setenv("VAE_COURSE_DIGITS", "mnist")  # stands in for digits, and for nothing else
+    images = load_images("faces", n_train=30, n_test=10, seed=3)
+    check_form(images)
+    assert images.name == "faces" and images.train.shape == (30, 3, 64, 64)
+    assert images.train_labels is None and images.test_labels is None
+    for split, pictures, factors in (
+        ("train", images.train, images.train_factors),
+        ("test", images.test, images.test_factors),
+    ):
+        drawn, true_factors = draw_faces(len(pictures), seed=3, split=split)
+        assert torch.equal(pictures, drawn) and factors.keys() == true_factors.keys()
+        assert all(torch.equal(factors[name], values) for name, values in true_factors.items())
+
+
+def test_faces_default_numbers(monkeypatch):
+    asked = []
+
+    def note(n, *, seed, split):
+        asked.append((n, seed, split))
+        return torch.zeros(1, 3, 64, 64), {"smile": torch.zeros(1)}
+
+    monkeypatch.setattr(data, "draw_faces", note)
+    load_images("faces", seed=5)
+    assert asked == [(10_000, 5, "train"), (1_000, 5, "test")]
+
+
+@pytest.mark.parametrize("asked", [{"n_train": 0}, {"n_test": -1}, {"n_train": 2.5}])
+def test_impossible_numbers_of_faces(asked):
+    with pytest.raises(ValueError, match="whole number from 1 up, not"):
+        load_images("faces", **asked)
 
 
 # ---- a public set, here one that is made up, so that every picture tells its own index

@@ -5,7 +5,7 @@ Numbers are pixels from the origin of `portrait`, unless they are shares from 0 
 
 import numpy as np
 
-from vae_course.portrait import HEAD_HIGH, HEAD_Y, daylight, head_distance, head_width
+from vae_course.portrait import HEAD_HIGH, daylight, head_distance, head_width
 from vae_course.signed_distance import band, ellipse, inside, line, mix, paint, soft, spot
 
 EYE_X, EYE_Y = 6.4, -1.0
@@ -48,13 +48,14 @@ def paint_hair(p, cover, distance):
 
 
 def hair_behind(p):
+    p = p.window(-28, 28, 24)
     distance = hair_distance(p)
     cover = inside(distance + 0.5)  # within the hair in front: an edge painted twice would be hard
     paint(p.canvas, cover, mix(p.ink["hair_dark"], p.ink["hair_light"], 0.4 * daylight(p, 18, 40)))
 
 
 def hair_in_front(p):
-    p = p.window(-32, 26, 24)
+    p = p.window(-28, 28, 24)
     outer, line_ = hair_distance(p), hairline_distance(p)
     shadow = soft(line_ - 1.5, 4) * inside(head_distance(p))
     paint(p.canvas, 0.3 * shadow, p.ink["skin_dark"])
@@ -80,12 +81,12 @@ def shoulders(p):
 def neck(p):
     p = p.window(2, 30, 14)
     flare = 0.03 * np.square(np.maximum(p.y - 14, 0))
-    column = np.maximum(np.abs(p.x) - 5.3 - flare, p.y - 22)
+    column = np.maximum(np.abs(p.x) - 5.3 - flare, np.abs(p.y - 13) - 9)
     neckline = np.maximum(ellipse(p.x, p.y - 20, 8.6, 5.4), body_distance(p))
     skin = mix(p.ink["skin_dark"], p.ink["skin"], daylight(p, 12, 40, y=20))
     paint(p.canvas, inside(np.minimum(column, neckline)), skin)
     chin = soft(head_distance(p) - 2.5, 5)
-    paint(p.canvas, 0.6 * chin * inside(column), p.ink["skin_dark"])
+    paint(p.canvas, 0.8 * chin * inside(column), p.ink["skin_dark"])
 
 
 def ears(p):
@@ -122,7 +123,7 @@ def brows(p):
     across = (np.abs(p.u) - EYE_X) / 4.2
     brow = p.f["brow"]
     arch = EYE_Y - 6 - 1.2 * brow + 1.3 * across * across - 0.7 * brow * (1 - across)
-    half = 0.85 * np.sqrt(np.maximum(1 - across * across, 0)) * (1 - 0.25 * across)
+    half = np.clip(2 - 2 * across * across, 0, 0.85) * (1 - 0.25 * across)
     paint(p.canvas, 0.9 * band(p.y, arch - half, arch + half), p.ink["brow"])
 
 
@@ -130,13 +131,13 @@ def eyes(p):
     p = p.window(-8, 6, 20)
     across, down = np.abs(p.u) - EYE_X, p.y - EYE_Y
     lower = 2.9 - 0.7 * np.maximum(p.f["smile"], 0)
-    outline = ellipse(across, down, 3.7, np.where(down < 0, np.float32(3.2), lower))
+    outline = ellipse(across, down, 3.6, np.where(down < 0, np.float32(3.0), lower))
     white = inside(outline)
     shade = 1 - 0.25 * soft(down + 1.6, 2)
     paint(p.canvas, white, mix(p.ink["eye_shadow"], p.ink["eye_white"], shade))
     gaze = p.u - np.copysign(EYE_X, p.u) - 0.8 * p.f["turn"]
-    paint(p.canvas, white * inside(ellipse(gaze, down, 2.3, 2.3)), p.ink["iris"])
-    paint(p.canvas, white * inside(ellipse(gaze, down, 1.2, 1.2)), p.ink["pupil"])
+    paint(p.canvas, white * inside(ellipse(gaze, down, 2.5, 2.5)), p.ink["iris"])
+    paint(p.canvas, white * inside(ellipse(gaze, down, 1.3, 1.3)), p.ink["pupil"])
     glint = inside(ellipse(gaze - 0.8 * p.f["light"], down + 0.9, 0.75, 0.75))
     paint(p.canvas, 0.95 * white * glint, p.ink["eye_white"])
     lash = line(outline, 1.1) * soft(down + 0.6, 2.4)
@@ -157,7 +158,7 @@ def mouth(p):
     bow = np.maximum(1 - across * across, 0)
     opened = np.square(np.maximum(smile + 0.1, 0))
     ends = np.clip((1 - np.abs(across)) * 5 + 0.5, 0, 1)
-    upper = MOUTH_Y + 2.6 * smile * (0.5 - np.square(np.minimum(np.abs(across), 1)))
+    upper = MOUTH_Y + 3.2 * smile * (0.4 - np.square(np.minimum(np.abs(across), 1)))
     lower = upper + (0.45 + 2.1 * opened) * bow
     lips = band(p.y, upper - 0.2 - 0.9 * bow, lower + 0.2 + 1.2 * bow) * ends
     paint(p.canvas, lips, p.ink["lips"])

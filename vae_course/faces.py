@@ -11,7 +11,7 @@ from vae_course.drawn_factors import checked_factors, random_streams
 from vae_course.face_parts import LAYERS
 from vae_course.portrait import SIZE, new_portrait
 
-CHUNK = 16  # faces painted at a time: few enough for their buffers to stay in the L2 cache
+CHUNK = 32  # faces painted at a time: few enough for their buffers to stay in the L2 cache
 GLASSES = 0.4  # the share of faces that wear them
 RANGES = {  # lowest, likeliest and highest value of each triangular factor
     "smile": (-1.0, 0.6, 1.0),
@@ -33,7 +33,7 @@ SHAPES = dict.fromkeys(("glasses", *RANGES, *LOW), ())
 PALETTES = {  # of a factor from 0 to 1, in even steps: red, green and blue in percent
     "skin": "40,25,18 55,36,25 71,49,35 84,63,47 94,77,63 99,87,77",
     "hair_colour": "30,26,48 16,13,14 31,20,15 50,31,18 70,36,17 85,60,27 95,82,52 86,85,84",
-    "eye_colour": "36,22,12 50,36,16 36,50,26 26,52,56 30,50,75",
+    "eye_colour": "42,23,11 52,38,19 36,50,26 26,52,56 30,50,75",
     "clothes": "20,48,52 36,62,52 93,74,36 91,50,40 76,42,55 48,42,66 26,36,58",
     "background": "98,86,76 98,92,76 84,93,80 76,90,93 82,84,96 94,84,93",
 }
@@ -119,10 +119,11 @@ def render_faces(factors):
     if not np.isin(factors["glasses"], (0, 1)).all():
         raise ValueError(f"expected glasses to be 0 or 1, got {factors['glasses']}")
     images = np.empty((len(factors["glasses"]), 3, SIZE, SIZE), dtype=np.float32)
+    inks = _inks(factors)
     for start in range(0, len(images), CHUNK):
         chunk = slice(start, start + CHUNK)
-        f = {name: values[chunk] for name, values in factors.items()}
-        portrait = new_portrait(images[chunk], f, _inks(f))
+        f, ink = ({k: v[chunk] for k, v in values.items()} for values in (factors, inks))
+        portrait = new_portrait(images[chunk], f, ink)
         for layer in LAYERS:
             layer(portrait)
     return torch.from_numpy(np.clip(images, 0, 1, out=images))

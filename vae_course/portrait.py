@@ -69,5 +69,5 @@ def head_distance(p, margin=0.0):
 def daylight(p, wide, high, y=HEAD_Y):
     """How lit a round body is, 0 to 1: from the light's side, from above and from the front."""
     across, down = p.x / wide, (p.y - y) / high
-    light = 0.36 * p.f["light"] * across - 0.12 * down + 0.72
+    light = 0.5 * p.f["light"] * across - 0.12 * down + 0.72
     return np.clip(light - 0.14 * (across * across + down * down), 0, 1)

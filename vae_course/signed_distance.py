@@ -26,14 +26,14 @@ def soft(distance, width):
     return t * t * (3 - 2 * t)
 
 
-def line(distance, width):
-    """The outline, `width` pixels wide."""
-    return inside(np.abs(distance) - width / 2) * np.minimum(width, 1)
-
-
 def band(y, top, bottom):
     """The share of a pixel's height at y that lies between top and bottom."""
     return np.maximum(np.clip(bottom - y + 0.5, 0, 1) - np.clip(top - y + 0.5, 0, 1), 0)
+
+
+def line(distance, width):
+    """The outline, `width` pixels wide, however thin."""
+    return band(distance, -width / 2, width / 2)
 
 
 def spot(x, y, rx, ry):
