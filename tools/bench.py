@@ -1,4 +1,4 @@
-"""How fast is `fit`, and how fast can digits be drawn? Measured in one run, interleaved.
+"""How fast is `fit`, and how fast can digits and faces be drawn? Measured in one run, interleaved.
 
     python tools/bench.py
 
@@ -20,6 +20,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
 from vae_course.digits import draw_digits
+from vae_course.faces import draw_faces
 from vae_course.models import VAE
 from vae_course.torchvision_import import import_torchvision
 from vae_course.training import fit
@@ -105,19 +106,21 @@ def measure(batch_size: int, images: torch.Tensor, dataset: Dataset) -> dict[str
     return {name: statistics.median(values[1:]) for name, values in times.items()}  # first: warm-up
 
 
-def time_digits() -> tuple[float, float]:
-    """Seconds for 20 000 digits, and by how many MiB the peak memory of the process grew."""
+def time_drawing(draw, n: int) -> tuple[float, float]:
+    """Seconds for n pictures, and by how many MiB the peak memory of the process grew."""
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     start = time.perf_counter()
-    draw_digits(20_000, seed=0, split="train")
+    draw(n, seed=0, split="train")
     seconds = time.perf_counter() - start
     return seconds, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 
 
 def main() -> None:
     print(f"{platform.machine()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads")
-    seconds, mebibytes = time_digits()
+    seconds, mebibytes = time_drawing(draw_digits, 20_000)
     print(f"20 000 drawn digits: {seconds:.1f} s (must: under 8), {mebibytes:.0f} MiB (under 1024)")
+    seconds, mebibytes = time_drawing(draw_faces, 10_000)
+    print(f"10 000 drawn faces: {seconds:.1f} s (must: under 15), {mebibytes:.0f} MiB (under 1024)")
     images = torch.rand(PICTURES, 1, 28, 28)
     dataset = OneAtATime(images)
     print("batch   fit, s/epoch   fit / products (target ≤ 1.4)   dataloader / fit (target ≥ 2.5)")

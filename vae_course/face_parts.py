@@ -41,25 +41,27 @@ def hairline_distance(p):
     return (p.y - height) / np.sqrt(1 + slope * slope)
 
 
-def paint_hair(p, cover, distance):
-    gloss = spot(0, distance + 5.5, 1, 4) * soft(p.y + 7, 14)
-    shade = daylight(p, 18, 28) + 0.4 * gloss - 0.15
-    paint(p.canvas, cover, mix(p.ink["hair_dark"], p.ink["hair_light"], shade))
-
-
 def hair_behind(p):
-    p = p.window(-28, 28, 24)
-    distance = hair_distance(p)
-    cover = inside(distance + 0.5)  # within the hair in front: an edge painted twice would be hard
+    p = p.window(-18, 28, 24)  # above, there is hair in front
+    cover = inside(
+        hair_distance(p) + 0.5
+    )  # within the hair in front: an edge painted twice would be hard
     paint(p.canvas, cover, mix(p.ink["hair_dark"], p.ink["hair_light"], 0.4 * daylight(p, 18, 40)))
+
+
+def hair_shadow(p):
+    p = p.window(-24, 18, 20)
+    shadow = soft(hairline_distance(p) - 1.5, 4) * inside(head_distance(p))
+    paint(p.canvas, 0.3 * shadow, p.ink["skin_dark"])
 
 
 def hair_in_front(p):
     p = p.window(-28, 28, 24)
-    outer, line_ = hair_distance(p), hairline_distance(p)
-    shadow = soft(line_ - 1.5, 4) * inside(head_distance(p))
-    paint(p.canvas, 0.3 * shadow, p.ink["skin_dark"])
-    paint_hair(p, inside(np.maximum(outer, line_)), outer)
+    distance = hair_distance(p)
+    gloss = spot(0, distance + 5.5, 1, 4) * soft(p.y + 7, 14)
+    shade = daylight(p, 18, 28) + 0.4 * gloss - 0.15
+    cover = inside(np.maximum(distance, hairline_distance(p)))
+    paint(p.canvas, cover, mix(p.ink["hair_dark"], p.ink["hair_light"], shade))
 
 
 # ---- body and head
@@ -181,5 +183,5 @@ def glasses(p):
 
 LAYERS = (
     *(backdrop, hair_behind, shoulders, neck, ears, head, cheeks),
-    *(eyes, nose, mouth, brows, hair_in_front, glasses),
+    *(eyes, nose, mouth, brows, hair_shadow, hair_in_front, glasses),
 )

@@ -43,9 +43,13 @@ def spot(x, y, rx, ry):
 
 def mix(dark, light, share):
     """Colours (m, 3, 1, 1) and a share (m, h, w) of the light one -> (m, 3, h, w)."""
-    return dark + (light - dark) * share[:, None]
+    colour = (light - dark) * share[:, None]
+    colour += dark
+    return colour
 
 
 def paint(canvas, cover, colour):
     """Lay a colour over canvas (m, 3, h, w), in place, where cover (m, h, w) is above 0."""
-    canvas += cover[:, None] * (colour - canvas)
+    change = colour - canvas
+    change *= cover[:, None]
+    canvas += change
