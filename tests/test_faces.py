@@ -19,12 +19,12 @@ MIRRORED = ("turn", "light", "parting", "shift_x")
 
 @pytest.fixture(scope="module")
 def train():
-    return draw_faces(600, seed=0, split="train")
+    return draw_faces(200, seed=0, split="train")
 
 
 @pytest.fixture(scope="module")
 def test():
-    return draw_faces(300, seed=0, split="test")
+    return draw_faces(100, seed=0, split="test")
 
 
 def rows(factors, which):
@@ -79,11 +79,11 @@ def centre(weights, dim):
 
 def test_form(train):
     images, factors = train
-    assert (images.dtype, images.shape) == (torch.float32, (600, 3, 64, 64))
+    assert (images.dtype, images.shape) == (torch.float32, (200, 3, 64, 64))
     assert images.is_contiguous() and factors.keys() == FACTORS
     for name, values in factors.items():
         assert values.dtype == (torch.int64 if name == "glasses" else torch.float32)
-        assert values.shape == (600,)
+        assert values.shape == (200,)
 
 
 def test_every_pixel_is_a_colour_even_at_the_limits(train):
@@ -102,14 +102,17 @@ def test_factors_fill_the_ranges_that_are_documented(train):
 
 def test_64_numbers_tell_nearly_all(train):
     """What a VAE with 64 latents is asked to do is possible: even 64 linear ones come close."""
-    x = train[0].flatten(1)
-    variance = torch.linalg.svdvals(x - x.mean(0)).square()
-    assert variance[:64].sum() / variance.sum() > 0.9
+    images = draw_faces(300, seed=1, split="train")[0].flatten(1)
+    middle = images.mean(0)
+    directions = torch.linalg.svd(images - middle, full_matrices=False).Vh[:64]
+    new = train[0].flatten(1) - middle
+    left = new - new @ directions.T @ directions
+    assert left.square().sum() / new.square().sum() < 0.15
 
 
 def test_a_face_has_eyes(train):
     """White, and a dark pupil, on either side of the nose."""
-    eyes = brightness(render_faces({**train[1], "turn": torch.zeros(600)}))[:, 25:37]
+    eyes = brightness(render_faces({**train[1], "turn": torch.zeros(200)}))[:, 25:37]
     for side in (eyes[..., 20:31], eyes[..., 33:44]):
         assert (side.amax((1, 2)) > 0.65).all() and (side.amin((1, 2)) < 0.3).all()
 
@@ -118,7 +121,7 @@ def test_a_face_has_eyes(train):
 
 
 def test_the_first_rows_do_not_depend_on_how_many_follow(train):
-    for n in (1, 7, 599):
+    for n in (1, 7, 199):
         for name, values in sample_factors(n, seed=0, split="train").items():
             assert torch.equal(values, train[1][name][:n]), name
 
@@ -141,16 +144,16 @@ def test_the_streams_of_the_factors_are_independent():
 
 def test_no_two_images_are_equal(train, test):
     pictures = {image.numpy().tobytes() for image in torch.cat([train[0], test[0]])}
-    assert len(pictures) == 900
+    assert len(pictures) == 300
 
 
 def test_rendering_does_not_depend_on_the_batch(train, monkeypatch):
     images, factors = train
-    alone = torch.cat([render_faces(rows(factors, slice(i, i + 1))) for i in range(50)])
-    assert torch.equal(alone, images[:50])
+    alone = torch.cat([render_faces(rows(factors, slice(i, i + 1))) for i in range(40)])
+    assert torch.equal(alone, images[:40])
     assert torch.equal(render_faces(rows(factors, slice(None, None, 3))), images[::3])
     monkeypatch.setattr(faces, "CHUNK", 37)
-    assert torch.equal(render_faces(rows(factors, slice(5, 205))), images[5:205])
+    assert torch.equal(render_faces(rows(factors, slice(5, 155))), images[5:155])
 
 
 def test_rendering_leaves_the_factors_and_the_random_state_alone(train):
@@ -182,25 +185,25 @@ def test_mirrored_factors_give_the_mirrored_face(train):
 def test_a_shift_moves_everything(train, name, dim):
     """By a pixel for each unit: all but the row or column that comes in at the border."""
     before, after = (
-        render_faces({**train[1], name: torch.full((600,), value)}) for value in (-0.5, 0.5)
+        render_faces({**train[1], name: torch.full((200,), value)}) for value in (-0.5, 0.5)
     )
     assert torch.allclose(after.narrow(dim, 1, 63), before.narrow(dim, 0, 63), atol=1e-4)
 
 
 def test_every_step_of_every_factor_is_small():
-    """A two-hundredth of its range moves no pixel far: there is nothing to jump to."""
+    """A hundredth of its range moves no pixel far: there is nothing to jump to."""
     face = {"smile": 0.4, "turn": 0.2, "hair_length": 0.5, "fringe": 0.4, "light": 0.3}
     face |= {"parting": 0.3, "glasses": 1, "skin": 0.8, "hair_colour": 0.6, "eye_colour": 0.4}
     for name in LIMITS:
         others = {k: v for k, v in face.items() if k != name}
-        steps = sweep(name, 201, **others).diff(dim=0).abs()
-        assert steps.max() < 0.1, name
+        steps = sweep(name, 101, **others).diff(dim=0).abs()
+        assert steps.max() < 0.18, name
         assert steps.sum(0).max() > 0.2, name  # and yet the whole of it is seen
 
 
 def test_glasses_change_only_what_is_near_the_eyes(train):
     without, with_ = (
-        render_faces({**train[1], "glasses": torch.full((600,), worn)}) for worn in (0, 1)
+        render_faces({**train[1], "glasses": torch.full((200,), worn)}) for worn in (0, 1)
     )
     change = (with_ - without).abs().amax((0, 1))
     assert change[:22].max() == 0 and change[39:].max() == 0
