@@ -42,7 +42,7 @@ def hairline_distance(p):
 
 
 def hair_behind(p):
-    p = p.window(-24, 28, 24)  # above, there is hair in front
+    p = p.window(-28, 28, 24)
     cover = inside(
         hair_distance(p) + 0.5
     )  # within the hair in front: an edge painted twice would be hard
