@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from vae_course.models import VAE
 from vae_course.objectives import (
     Elbo,
     Gaussian,
@@ -18,6 +17,7 @@ from vae_course.objectives import (
     kl_standard_normal,
     sample_posterior,
 )
+from vae_course.picture_vae import PictureVAE
 
 # Pictures decoded at once: 16 000 pictures of 784 pixels are 50 MB in each of a few buffers.
 ROWS = 16_000
@@ -41,7 +41,7 @@ def estimate(values: Tensor) -> Estimate:
 
 
 @torch.no_grad()
-def encode_all(model: VAE, images: Tensor, batch_size: int = 1000) -> Gaussian:
+def encode_all(model: PictureVAE, images: Tensor, batch_size: int = 1000) -> Gaussian:
     """q(z|x) of every picture: mean and log_std, each (N, latent_dim)."""
     parts = [model.encode(batch) for batch in images.split(batch_size)]
     return Gaussian(*(torch.cat(part) for part in zip(*parts, strict=True)))
@@ -49,7 +49,7 @@ def encode_all(model: VAE, images: Tensor, batch_size: int = 1000) -> Gaussian:
 
 @torch.no_grad()
 def estimate_elbo(
-    model: VAE, images: Tensor, *, n_samples: int = 1, batch_size: int = 1000
+    model: PictureVAE, images: Tensor, *, n_samples: int = 1, batch_size: int = 1000
 ) -> dict[str, Estimate]:
     """ELBO, reconstruction and KL averaged over `images` (N, C, H, W), in nats per example.
 
@@ -67,7 +67,7 @@ def estimate_elbo(
 
 @torch.no_grad()
 def importance_weighted_bounds(
-    model: VAE,
+    model: PictureVAE,
     images: Tensor,
     n_samples: int,
     *,
@@ -100,7 +100,7 @@ def importance_weighted_bounds(
 
 
 def _bound_of_batch(
-    model: VAE, x: Tensor, posterior: Gaussian, n_samples: int, draws: int
+    model: PictureVAE, x: Tensor, posterior: Gaussian, n_samples: int, draws: int
 ) -> Tensor:
     """The bound for a few pictures, in chunks of `draws` samples each: (batch,)"""
     bounds, counts = [], []
@@ -112,7 +112,7 @@ def _bound_of_batch(
     return (torch.stack(bounds) + shares.log()[:, None]).logsumexp(0)
 
 
-def _log_weights(model: VAE, x: Tensor, posterior: Gaussian, draws: int) -> Tensor:
+def _log_weights(model: PictureVAE, x: Tensor, posterior: Gaussian, draws: int) -> Tensor:
     """log p(x|z) + log p(z) - log q(z|x) for `draws` z of each picture: (draws, batch)."""
     mean, log_std = (part.repeat(draws, 1) for part in posterior)
     z = sample_posterior(mean, log_std)
@@ -169,14 +169,14 @@ def _log_aggregate(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     return torch.cat(parts) - math.log(len(mean))
 
 
-def kl_per_latent(model: VAE, images: Tensor) -> Tensor:
+def kl_per_latent(model: PictureVAE, images: Tensor) -> Tensor:
     """KL(q(z_j|x) ‖ N(0, 1)) averaged over `images`: (latent_dim,), nats (Kingma & Welling 2013)"""
     mean, log_std = encode_all(model, images)
     one_at_a_time = kl_standard_normal(mean.reshape(-1, 1), log_std.reshape(-1, 1))
     return one_at_a_time.reshape(mean.shape).mean(0)  # over pictures
 
 
-def active_units(model: VAE, images: Tensor, threshold: float = 0.01) -> int:
+def active_units(model: PictureVAE, images: Tensor, threshold: float = 0.01) -> int:
     """How many latents the encoder uses: Var_x(mean_j) > threshold (Burda et al. 2015, Sec. 5.2).
 
     An unused latent has the same posterior for every picture, so its mean does not vary.
@@ -185,7 +185,7 @@ def active_units(model: VAE, images: Tensor, threshold: float = 0.01) -> int:
 
 
 @contextmanager
-def _eval_mode(model: VAE) -> Iterator[None]:
+def _eval_mode(model: PictureVAE) -> Iterator[None]:
     """Eval mode, and back to the mode it was in, whatever happens."""
     was_training = model.training
     model.eval()

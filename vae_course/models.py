@@ -1,33 +1,46 @@
-"""`Autoencoder` and `VAE` with fully connected networks."""
+"""`Autoencoder` and four VAEs that differ only in their networks: fully connected (`VAE`),
+convolutional, transformer, and any that you bring (`PictureVAE`)."""
 
 import math
 from collections.abc import Sequence
 
-import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
-from vae_course.objectives import (
-    Bernoulli,
-    Elbo,
-    Gaussian,
-    bernoulli_log_likelihood,
-    gaussian_log_likelihood,
-    kl_standard_normal,
-    sample_posterior,
+from vae_course.convolutional import ConvolutionalVAE
+from vae_course.picture_vae import (
+    LOWEST_LOG_STD,
+    PictureVAE,
+    flat,
+    outputs_per_pixel,
+    require_codes,
+    require_picture_sizes,
+    require_sizes,
 )
+from vae_course.transformer import TransformerVAE
 
-STDS = ("unit", "shared", "optimal", "per_pixel")
+__all__ = [
+    "LOWEST_LOG_STD",
+    "VAE",
+    "Autoencoder",
+    "ConvolutionalVAE",
+    "PictureVAE",
+    "TransformerVAE",
+    "mlp",
+]
 
-# A pixel that is the same in every picture would push its log std to -infinity.
-LOWEST_LOG_STD = -6.0
+ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
 
-def mlp(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers with ReLUs between them: (batch, sizes[0]) -> (batch, sizes[-1])."""
+def mlp(sizes: Sequence[int], activation: str = "relu") -> nn.Sequential:
+    """Linear layers with `activation` between them: (batch, sizes[0]) -> (batch, sizes[-1]).
+
+    Raises ValueError for an activation that is not in `ACTIVATIONS`.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {list(ACTIVATIONS)}, but is {activation!r}")
     layers = [nn.Linear(sizes[0], sizes[1])]
     for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
-        layers += [nn.ReLU(), nn.Linear(inputs, outputs)]
+        layers += [ACTIVATIONS[activation](), nn.Linear(inputs, outputs)]
     return nn.Sequential(*layers)
 
 
@@ -42,7 +55,8 @@ class Autoencoder(nn.Module):
         self, image_shape: Sequence[int], latent_dim: int, *, hidden: Sequence[int] = (512, 512)
     ):
         super().__init__()
-        _require_sizes(image_shape, latent_dim, hidden)
+        require_picture_sizes(image_shape, latent_dim)
+        require_sizes(hidden=hidden)
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         pixels = math.prod(image_shape)
         self.encoder = mlp([pixels, *hidden, latent_dim])
@@ -50,24 +64,22 @@ class Autoencoder(nn.Module):
 
     def encode(self, x: Tensor) -> Tensor:
         """(batch, C, H, W) -> codes (batch, latent_dim)."""
-        return self.encoder(_flat(x, self.image_shape))
+        return self.encoder(flat(x, self.image_shape))
 
     def decode(self, z: Tensor) -> Tensor:
         """Codes (batch, latent_dim) -> pictures (batch, C, H, W), not clipped to [0, 1]."""
-        return self.decoder(_codes(z, self.latent_dim)).unflatten(1, self.image_shape)
+        return self.decoder(require_codes(z, self.latent_dim)).unflatten(1, self.image_shape)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """(batch, C, H, W) -> (batch, C, H, W): through the bottleneck and back."""
         return self.decode(self.encode(x))
 
 
-class VAE(nn.Module):
-    """A variational auto-encoder: q(z|x) and p(x|z) are diagonal, the prior p(z) is N(0, I).
+class VAE(PictureVAE):
+    """A VAE with fully connected networks; likelihood and std as in `PictureVAE`.
 
-    `likelihood` is "gaussian" or "bernoulli". For a Gaussian, `std` is the decoder's standard
-    deviation: a positive number, "unit" (1), "shared" (one learned number), "optimal" (the RMSE
-    of the batch, which maximises the likelihood: Rybkin et al. 2021), or "per_pixel" (the decoder
-    predicts it, with log std bounded below by `LOWEST_LOG_STD`).
+    `hidden` are the widths of the encoder's hidden layers, which the decoder has in reverse;
+    `activation` between them is "relu", "elu" or "tanh".
 
     Raises ValueError for unknown options and sizes that are not positive whole numbers.
     """
@@ -78,122 +90,14 @@ class VAE(nn.Module):
         latent_dim: int,
         *,
         hidden: Sequence[int] = (512, 512),
+        activation: str = "relu",
         likelihood: str = "gaussian",
         std: str | float = "unit",
     ):
-        super().__init__()
-        _require_sizes(image_shape, latent_dim, hidden)
-        if likelihood not in ("gaussian", "bernoulli"):
-            raise ValueError(f"likelihood must be gaussian or bernoulli, but is {likelihood!r}")
-        if likelihood == "bernoulli" and std != "unit":
-            raise ValueError(f"std={std!r} is for a Gaussian likelihood; a Bernoulli one has none")
-        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
-        self.likelihood, self.std = likelihood, std
+        require_picture_sizes(image_shape, latent_dim)
+        require_sizes(hidden=hidden)
         pixels = math.prod(image_shape)
-        outputs = 2 * pixels if std == "per_pixel" else pixels
-        self.encoder = mlp([pixels, *hidden, 2 * latent_dim])
-        self.decoder = mlp([latent_dim, *reversed(hidden), outputs])
-        start = torch.tensor(_starting_log_std(std))
-        if std == "shared":
-            self.log_std = nn.Parameter(start)
-        else:
-            self.register_buffer("log_std", start)
-
-    def encode(self, x: Tensor) -> Gaussian:
-        """q(z|x): (batch, C, H, W) -> mean and log_std, each (batch, latent_dim)."""
-        mean, log_std = self.encoder(_flat(x, self.image_shape)).chunk(2, dim=1)
-        return Gaussian(mean, log_std)
-
-    def decode(self, z: Tensor) -> Gaussian | Bernoulli:
-        """p(x|z): (batch, latent_dim) -> a distribution over (batch, C, H, W).
-
-        `.mean` is the picture to show. The Gaussian's `log_std` is a single number unless
-        std="per_pixel", when it has the shape of the picture.
-        """
-        out = self.decoder(_codes(z, self.latent_dim))
-        if self.likelihood == "bernoulli":
-            return Bernoulli(out.unflatten(1, self.image_shape))
-        if self.std != "per_pixel":
-            return Gaussian(out.unflatten(1, self.image_shape), self.log_std)
-        mean, raw = (part.unflatten(1, self.image_shape) for part in out.chunk(2, dim=1))
-        return Gaussian(mean, LOWEST_LOG_STD + F.softplus(raw - LOWEST_LOG_STD))
-
-    def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z) for pictures (batch, C, H, W) and one z each: (batch,), nats per example."""
-        decoded = self.decode(z)
-        if isinstance(decoded, Bernoulli):
-            return bernoulli_log_likelihood(x, decoded.logits)
-        if self.std == "optimal" and self.training:
-            decoded = Gaussian(decoded.mean, self._optimal_log_std(x, decoded.mean))
-        return gaussian_log_likelihood(x, decoded.mean, decoded.log_std)
-
-    def elbo(self, x: Tensor, n_samples: int = 1, beta: float = 1.0) -> Elbo:
-        """E_q[log p(x|z)] - beta KL(q(z|x) ‖ p(z)), with `n_samples` draws of z for the first term.
-
-        (batch, C, H, W) -> three (batch,) tensors, nats per example (Kingma & Welling 2013, Eq. 3;
-        beta: Higgins et al. 2017). Raises ValueError for `n_samples` < 1.
-        """
-        if n_samples < 1:
-            raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
-        posterior = self.encode(x)
-        draws = [self.log_likelihood(x, sample_posterior(*posterior)) for _ in range(n_samples)]
-        reconstruction = torch.stack(draws).mean(0)  # over draws, not over the batch
-        kl = kl_standard_normal(*posterior)
-        return Elbo(reconstruction - beta * kl, reconstruction, kl)
-
-    @torch.no_grad()
-    def sample(self, n: int, *, noise: bool = True) -> Tensor:
-        """`n` draws from the model, z ~ p(z) then x ~ p(x|z): (n, C, H, W), not clipped.
-
-        With noise=False, the mean of p(x|z) in place of a draw: smoother, and what papers show.
-        """
-        decoded = self.decode(torch.randn(n, self.latent_dim, device=self.log_std.device))
-        if not noise:
-            return decoded.mean
-        if isinstance(decoded, Bernoulli):
-            return torch.bernoulli(decoded.mean)
-        return decoded.mean + decoded.log_std.exp() * torch.randn_like(decoded.mean)
-
-    @torch.no_grad()
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """The decoder's mean at the posterior mean: (batch, C, H, W) -> (batch, C, H, W)."""
-        return self.decode(self.encode(x).mean).mean
-
-    def _optimal_log_std(self, x: Tensor, mean: Tensor) -> Tensor:
-        """log RMSE of this batch; a moving average of it serves in eval mode."""
-        # Detached: at its optimum the likelihood has no slope in log std.
-        rmse = (x - mean).detach().square().mean().sqrt()
-        log_std = rmse.log().clamp(min=LOWEST_LOG_STD)
-        self.log_std.lerp_(log_std, 0.05)
-        return log_std
-
-
-def _flat(x: Tensor, image_shape: tuple[int, ...]) -> Tensor:
-    if tuple(x.shape[1:]) != image_shape:
-        expected = ", ".join(map(str, image_shape))
-        raise ValueError(f"expected pictures (batch, {expected}), but got {tuple(x.shape)}")
-    return x.flatten(1)
-
-
-def _codes(z: Tensor, latent_dim: int) -> Tensor:
-    if z.ndim != 2 or z.shape[1] != latent_dim:
-        raise ValueError(f"expected codes (batch, {latent_dim}), but got {tuple(z.shape)}")
-    return z
-
-
-def _starting_log_std(std: str | float) -> float:
-    if std in STDS:
-        return 0.0
-    if not isinstance(std, int | float) or not (math.isfinite(std) and std > 0):
-        raise ValueError(f"std must be a positive number or one of {STDS}, but is {std!r}")
-    return math.log(std)
-
-
-def _require_sizes(image_shape: Sequence[int], latent_dim: int, hidden: Sequence[int]) -> None:
-    sizes = {"image_shape": image_shape, "latent_dim": [latent_dim], "hidden": hidden}
-    for name, values in sizes.items():
-        listed = values if isinstance(values, Sequence) else [None]
-        if not all(isinstance(value, int) and value >= 1 for value in listed):
-            raise ValueError(f"{name} must be positive whole numbers, but is {values}")
-    if len(image_shape) != 3:
-        raise ValueError(f"image_shape must be (channels, height, width), but is {image_shape}")
+        encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
+        outputs = pixels * outputs_per_pixel(std)
+        decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
+        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std)

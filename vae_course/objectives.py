@@ -87,15 +87,19 @@ def kl_standard_normal(mean: Tensor, log_std: Tensor | float) -> Tensor:
     return per_latent.flatten(1).sum(1)
 
 
-def sample_posterior(mean: Tensor, log_std: Tensor | float) -> Tensor:
+def sample_posterior(mean: Tensor, log_std: Tensor | float, noise: Tensor | None = None) -> Tensor:
     """z = mean + std · ε, ε ~ N(0, I): one draw through which gradients reach both arguments.
 
-    The reparameterization trick (Kingma & Welling 2013, Sec. 2.4). Same shape as `mean`.
+    The reparameterization trick (Kingma & Welling 2013, Sec. 2.4). Same shape as `mean`, as is
+    `noise`, the ε to use if you have drawn it already.
 
     Raises ValueError for shapes that do not fit, TypeError for values that are not floats.
     """
     log_std = _scale_for(mean, log_std, "mean")
-    return mean + torch.exp(log_std) * torch.randn_like(mean)
+    if noise is None:
+        noise = torch.randn_like(mean)
+    _require_same_shape(mean=mean, noise=noise)
+    return mean + torch.exp(log_std) * noise
 
 
 def importance_weighted_bound(log_weights: Tensor) -> Tensor:

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from vae_course.evaluation import encode_all
 from vae_course.exact import LinearVAE, optimal_kl
-from vae_course.models import VAE
 from vae_course.objectives import kl_standard_normal, sample_posterior
+from vae_course.picture_vae import PictureVAE
 
 
 class RateDistortion(NamedTuple):
@@ -24,7 +24,7 @@ class RateDistortion(NamedTuple):
 
 
 @torch.no_grad()
-def measure(model: VAE, images: Tensor, *, n_samples: int = 1) -> RateDistortion:
+def measure(model: PictureVAE, images: Tensor, *, n_samples: int = 1) -> RateDistortion:
     """Mean KL(q(z|x) ‖ p(z)) and mean Σ (x - decoded)² of `images` (N, C, H, W), as two floats.
 
     `n_samples` draws of z for each picture (Alemi et al. 2018, Sec. 2, with a squared error).
@@ -41,7 +41,7 @@ def measure(model: VAE, images: Tensor, *, n_samples: int = 1) -> RateDistortion
     return RateDistortion(kl_standard_normal(*posterior).mean().item(), distortion.mean().item())
 
 
-def pixel_error(model: VAE, images: Tensor) -> float:
+def pixel_error(model: PictureVAE, images: Tensor) -> float:
     """The root mean squared error of a pixel in decoded draws of z: what σ_x should be."""
     return math.sqrt(measure(model, images).distortion / images[0].numel())
 
