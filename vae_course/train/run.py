@@ -1,0 +1,163 @@
+"""`Run`: every setting of a training run, once, with its help text."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field, fields
+
+from vae_course.picture_vae import STDS
+
+MODELS = ("mlp", "convolutional", "transformer")
+
+
+def setting(default, group: str, text: str, **options):
+    """A field; `options` are those of argparse."""
+    return field(default=default, metadata={"group": group, "help": text, "options": options})
+
+
+def std_or_number(text: str) -> str | float:
+    return text if text in STDS else float(text)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Every setting of a run. Raises ValueError for values that make no sense."""
+
+    data: str = setting(
+        "digits", "pictures", "a set that load_images knows, or the path of a folder of pictures"
+    )
+    n_train: int | None = setting(None, "pictures", "pictures to train on; default: all", type=int)
+    n_test: int | None = setting(None, "pictures", "pictures to test on; default: all", type=int)
+    data_seed: int = setting(0, "pictures", "picks the pictures, and the pixels of --binarize once")
+    binarize: str = setting(
+        "no",
+        "pictures",
+        "draw each pixel as 0 or 1 with its grey value as the probability: anew at each step, or "
+        "once. Test pictures are drawn once in both cases",
+        choices=("no", "each-step", "once"),
+    )
+
+    model: str = setting("mlp", "model", "the architecture", choices=MODELS)
+    latent_dim: int = setting(20, "model", "latents")
+    likelihood: str = setting(
+        "gaussian", "model", "p(x|z) of a pixel", choices=("gaussian", "bernoulli")
+    )
+    std: str | float = setting(
+        "unit",
+        "model",
+        "σ of a Gaussian p(x|z): unit (1), shared (one learned number), optimal (the batch's "
+        "RMSE), per_pixel (predicted), or a number, in units of the pixels' range",
+        type=std_or_number,
+        metavar="{unit,shared,optimal,per_pixel,NUMBER}",
+    )
+
+    hidden: tuple[int, ...] = setting((512, 512), "mlp", "widths of the encoder's hidden layers")
+    activation: str = setting("relu", "mlp", "", choices=("relu", "elu", "tanh"))
+    channels: tuple[int, ...] = setting(
+        (32, 64, 128), "convolutional", "channels of the encoder's layers"
+    )
+    patch: int = setting(8, "transformer", "side of a patch, in pixels")
+    width: int = setting(256, "transformer", "numbers per token")
+    depth: int = setting(4, "transformer", "blocks")
+    heads: int = setting(4, "transformer", "attention heads per block")
+
+    steps: int | None = setting(None, "training", "how long to train, in batches", type=int)
+    epochs: int | None = setting(
+        None, "training", "how long to train, in passes over the pictures", type=int
+    )
+    batch_size: int = setting(128, "training", "pictures per step, over all processes together")
+    beta: float = setting(1.0, "training", "weight of the KL; 1 is the ELBO")
+    warm_up_steps: int = setting(0, "training", "steps over which beta rises from 0")
+    lr: float = setting(1e-3, "training", "Adam's learning rate, at its highest")
+    schedule: str = setting(
+        "constant",
+        "training",
+        "of the learning rate. cosine: falls to 0 at the last step. burda: 3^i epochs at "
+        "lr·10^(-i/7) for i = 0..7, 3280 epochs in all (Burda et al. 2015)",
+        choices=("constant", "cosine", "burda"),
+    )
+    lr_warm_up: int = setting(
+        0, "training", "steps over which the learning rate rises from 0; not with burda"
+    )
+    clip: float = setting(0.0, "training", "largest norm of the gradient; 0: no limit")
+    seed: int = setting(0, "training", "of weights, order and noise")
+
+    accelerator: str = setting(
+        "auto", "machine", "what computes", choices=("auto", "cpu", "cuda", "mps")
+    )
+    devices: int = setting(1, "machine", "processes on this machine, one per GPU")
+    nodes: int = setting(1, "machine", "machines; all must see --data and --out")
+    precision: str = setting(
+        "32-true",
+        "machine",
+        "of the networks; likelihoods and KL always have 32 bits or more",
+        choices=("32-true", "bf16-mixed", "64-true"),
+    )
+
+    out: str = setting("run", "records", "folder for the checkpoint and the logs")
+    save_every: int = setting(1000, "records", "steps between checkpoints")
+    log_every: int = setting(50, "records", "steps between rows of log.csv")
+    eval_every: int = setting(
+        0, "records", "steps between measurements on the test pictures; 0: only at the end"
+    )
+    logger: str = setting(
+        "csv",
+        "records",
+        "tensorboard: in addition to the CSV files",
+        choices=("csv", "tensorboard"),
+    )
+    progress: bool = setting(True, "records", "no progress bar", action="store_false")
+
+    def __post_init__(self):
+        _require_choices(self)
+        _require_numbers(self)
+        if self.steps is not None and self.epochs is not None:
+            raise ValueError(f"give --steps or --epochs, not both ({self.steps}, {self.epochs})")
+        if self.steps is None and self.epochs is None and self.schedule != "burda":
+            raise ValueError("give --steps or --epochs: how long to train")
+        if self.schedule == "burda" and self.lr_warm_up:
+            raise ValueError("--schedule burda has no warm-up; leave --lr-warm-up out")
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"--batch-size {self.batch_size} cannot be shared evenly by {self.processes} "
+                f"processes (--devices {self.devices}, --nodes {self.nodes}); choose a multiple"
+            )
+
+    @property
+    def processes(self) -> int:
+        return self.devices * self.nodes
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> "Run":
+        """The inverse of `to_json`. Raises ValueError for settings that this version lacks."""
+        values = json.loads(text)
+        if unknown := set(values) - {one.name for one in fields(cls)}:
+            raise ValueError(f"settings that this version does not know: {sorted(unknown)}")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+def _require_choices(run: Run) -> None:
+    for one in fields(run):
+        choices = one.metadata["options"].get("choices")
+        if choices and getattr(run, one.name) not in choices:
+            raise ValueError(
+                f"{one.name} must be one of {', '.join(choices)}, not {getattr(run, one.name)!r}"
+            )
+
+
+MAY_BE_ZERO = {"data_seed", "seed", "beta", "warm_up_steps", "lr_warm_up", "clip", "eval_every"}
+
+
+def _require_numbers(run: Run) -> None:
+    """Every number is finite and positive, or 0 where that means something."""
+    for one in fields(run):
+        value = getattr(run, one.name)
+        for number in value if isinstance(value, tuple) else [value]:
+            if isinstance(number, bool) or not isinstance(number, int | float):
+                continue
+            least = "0 or more" if one.name in MAY_BE_ZERO else "more than 0"
+            if not math.isfinite(number) or number < 0 or (number == 0 and least != "0 or more"):
+                option = one.name.replace("_", "-")
+                raise ValueError(f"--{option} must be {least}, not {number}")
