@@ -8,7 +8,8 @@ from pathlib import Path
 
 from vae_course.train.checkpoint import Checkpoint, export_model, read_checkpoint
 from vae_course.train.command_line import parser, require_own_model, settings_of
-from vae_course.train.loop import CHECKPOINT, TrainingStopped, train
+from vae_course.train.loop import CHECKPOINT, train
+from vae_course.train.processes import TrainingStopped
 from vae_course.train.run import Run
 
 # What --resume may change: how long, where and how fast, never what.

@@ -86,7 +86,7 @@ def _help(one) -> str:
         return text
     default = one.default
     shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
-    return f"{text}{' ' if text else ''}(default: {shown})"
+    return f"{text} (default: {shown})"
 
 
 def settings_of(arguments: argparse.Namespace) -> dict:

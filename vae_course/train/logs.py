@@ -8,8 +8,11 @@ import platform
 from pathlib import Path
 
 import torch
+from torch import nn
 
+from vae_course import __version__
 from vae_course.train.checkpoint import replace_file
+from vae_course.train.run import Run
 
 LOG = ("step", "epoch", "loss", "reconstruction", "kl", "beta", "lr", "std", "rmse")
 EVAL = ("step", "epoch", "elbo", "elbo_se", "reconstruction", "reconstruction_se", "kl", "kl_se")
@@ -21,6 +24,7 @@ class CsvLog:
     def __init__(self, path: Path, columns: tuple[str, ...], last: int):
         self.path, self.columns = path, columns
         kept = [row for row in _rows(path, columns) if int(row["step"]) <= last]
+        self.last = int(kept[-1]["step"]) if kept else 0
         text = io.StringIO(newline="")
         writer = csv.DictWriter(text, columns, lineterminator="\n")
         writer.writeheader()
@@ -33,6 +37,7 @@ class CsvLog:
             csv.DictWriter(file, self.columns, lineterminator="\n").writerow(row)
             file.flush()
             os.fsync(file.fileno())
+        self.last = row["step"]
 
 
 def _rows(path: Path, columns: tuple[str, ...]) -> list[dict]:
@@ -75,22 +80,26 @@ def _tensorboard(out: Path, step: int):
     return TensorBoardLogger(out, name="", version="tensorboard", purge_step=step + 1)
 
 
-def write_run_json(out: Path, run, command: str, device, parameters: int, **progress) -> None:
+def write_run_json(out: Path, run: Run, command: str, model: nn.Module, progress: dict) -> None:
     """Everything needed to tell and repeat what was done. `progress`: step, seconds."""
-    gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     content = {
         "settings": json.loads(run.to_json()),
         "command": command,
-        "machine": {
-            "host": platform.node(),
-            "system": platform.platform(),
-            "cpus": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "device": gpu or device.type,
-        },
+        "machine": _machine(next(model.parameters()).device),
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "parameters": parameters,
+        "vae_course": __version__,
+        "parameters": sum(weight.numel() for weight in model.parameters()),
         **progress,
     }
     replace_file(out / "run.json", (json.dumps(content, indent=2) + "\n").encode())
+
+
+def _machine(device: torch.device) -> dict:
+    return {
+        "host": platform.node(),
+        "system": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
+    }

@@ -23,10 +23,24 @@ class Run:
     """Every setting of a run. Raises ValueError for values that make no sense."""
 
     data: str = setting(
-        "digits", "pictures", "a set that load_images knows, or the path of a folder of pictures"
+        "digits",
+        "pictures",
+        "digits, mnist, fashion_mnist, cifar10, celeba, or the path of a folder of pictures",
     )
-    n_train: int | None = setting(None, "pictures", "pictures to train on; default: all", type=int)
-    n_test: int | None = setting(None, "pictures", "pictures to test on; default: all", type=int)
+    n_train: int | None = setting(
+        None,
+        "pictures",
+        "pictures to train on; default: 20 000 digits or celeba, all "
+        "of other sets, 90 %% of a folder",
+        type=int,
+    )
+    n_test: int | None = setting(
+        None,
+        "pictures",
+        "pictures to test on; default: 2 000 digits or celeba, all "
+        "of other sets, 10 %% of a folder",
+        type=int,
+    )
     data_seed: int = setting(0, "pictures", "picks the pictures, and the pixels of --binarize once")
     binarize: str = setting(
         "no",
@@ -51,7 +65,7 @@ class Run:
     )
 
     hidden: tuple[int, ...] = setting((512, 512), "mlp", "widths of the encoder's hidden layers")
-    activation: str = setting("relu", "mlp", "", choices=("relu", "elu", "tanh"))
+    activation: str = setting("relu", "mlp", "between the layers", choices=("relu", "elu", "tanh"))
     channels: tuple[int, ...] = setting(
         (32, 64, 128), "convolutional", "channels of the encoder's layers"
     )
@@ -71,7 +85,7 @@ class Run:
     schedule: str = setting(
         "constant",
         "training",
-        "of the learning rate. cosine: falls to 0 at the last step. burda: 3^i epochs at "
+        "of the learning rate. cosine: falls towards 0 at the last step. burda: 3^i epochs at "
         "lr·10^(-i/7) for i = 0..7, 3280 epochs in all (Burda et al. 2015)",
         choices=("constant", "cosine", "burda"),
     )
