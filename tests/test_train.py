@@ -1,0 +1,359 @@
+"""`python -m vae_course.train`, run: processes, kills, full disks, logs."""
+
+import csv
+import errno
+import json
+import math
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.distributions import Bernoulli, Normal, kl_divergence
+
+from vae_course.models import VAE
+from vae_course.train import logs
+from vae_course.train.__main__ import main
+from vae_course.train.batches import Batches
+from vae_course.train.checkpoint import read_checkpoint, replace_file
+from vae_course.train.loop import Training
+from vae_course.train.objective import NAMES, Objective
+
+TINY = "--n-train 256 --n-test 32 --batch-size 32 --hidden 16 --latent-dim 3 --accelerator cpu"
+TINY = [*TINY.split(), "--log-every", "2", "--no-progress"]
+
+
+def train(out, *words):
+    return main([*TINY, "--out", str(out), *words])
+
+
+def resume(out, *words):
+    return main(["--resume", "--out", str(out), *words])
+
+
+def checkpoint(out):
+    return read_checkpoint(out / "checkpoint.safetensors")
+
+
+def rows(path):
+    with open(path, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def run_python(*words, **options):
+    command = [sys.executable, *words]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, **options)
+
+
+def assert_same_bits(out, other):
+    a, b = checkpoint(out), checkpoint(other)
+    assert a.step == b.step and a.weights.keys() == b.weights.keys()
+    assert all(a.weights[k].equal(b.weights[k]) for k in a.weights)
+    assert all(a.adam[k].equal(b.adam[k]) for k in a.adam | b.adam)
+    for name in ("log.csv", "eval.csv"):
+        assert (out / name).read_text() == (other / name).read_text()
+
+
+# ---- Several processes
+
+
+# Two processes that find each other by address, as on two machines, here at the same one. They are
+# forked once all is imported, which takes longer than all else; `--devices 2` starts them anew.
+TWO_MACHINES = """
+import os, sys
+import lightning_fabric
+from vae_course.train.__main__ import main
+
+child = os.fork()
+os.environ["NODE_RANK"] = "0" if child else "1"
+status = main([*sys.argv[1:], "--nodes", "2"])
+if child == 0:
+    os._exit(status)
+sys.exit(status or os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+def run_on_two_machines(*words):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        address = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    return run_python("-c", TWO_MACHINES, *words, env=os.environ | address)
+
+
+def test_two_processes_take_the_steps_of_one(tmp_path):
+    """Everything that could differ between processes, in float64.
+
+    A sum over two halves is rounded otherwise than over the whole. In float64 that is 1e-16 of a
+    gradient; Adam divides by the gradient's size, so even one of 1e-9 moves its weight by
+    1e-3 · 1e-7. In float32 the same could be a whole step of 1e-3, as large as a real mistake.
+    """
+    words = ["--steps", "6", "--std", "optimal", "--binarize", "each-step", "--clip", "5"]
+    words += ["--precision", "64-true", "--warm-up-steps", "4", "--eval-every", "2"]
+    done = run_on_two_machines(*TINY, *words, "--out", str(tmp_path / "two"))
+    assert done.returncode == 0, done.stderr
+    assert train(tmp_path / "one", *words) == 0
+    one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
+    for ours, theirs in ((one.weights, two.weights), (one.adam, two.adam)):
+        assert all(value.dtype == torch.float64 for value in ours.values())
+        for name, value in ours.items():
+            torch.testing.assert_close(theirs[name], value, rtol=1e-8, atol=1e-10)
+    for name in ("log.csv", "eval.csv"):
+        one, two = rows(tmp_path / "one" / name), rows(tmp_path / "two" / name)
+        assert len(one) == len(two) == 3
+        for ours, theirs in zip(one, two, strict=True):
+            assert {k: float(v) for k, v in theirs.items()} == pytest.approx(
+                {k: float(v) for k, v in ours.items()}, rel=1e-6
+            )
+
+
+# ---- Killed, and resumed
+
+KILLED = """
+import os, signal, sys
+from vae_course.train import {module} as module
+from vae_course.train.__main__ import main
+
+def kill(*arguments):
+    if arguments{where}:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return original(*arguments)
+
+original = module.{target}
+module.{target} = kill
+main(sys.argv[1:])
+"""
+KILLS = {
+    "in a step": {"module": "batches", "target": "Batches.share", "where": "[1] == 9"},
+    # The new checkpoint lies beside the old one, whole, and the log is ahead of it.
+    "in a save": {
+        "module": "checkpoint",
+        "target": "os.replace",
+        "where": "[1].name.startswith('check') and os.path.exists(sys.argv[-1] + '/log.csv')",
+    },
+}
+WORDS = "--steps 16 --save-every 5 --eval-every 4 --std optimal --binarize each-step --clip 2"
+WORDS = [*WORDS.split(), "--schedule", "cosine", "--warm-up-steps", "11"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "whole"
+    assert train(out, *WORDS) == 0
+    return out
+
+
+@pytest.mark.parametrize(("where", "steps"), [("in a step", 5), ("in a save", 0)])
+def test_killed_and_resumed_is_as_if_never_killed(tmp_path, uninterrupted, where, steps):
+    out = tmp_path / "killed"
+    done = run_python("-c", KILLED.format(**KILLS[where]), *TINY, *WORDS, "--out", str(out))
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert checkpoint(out).step == steps
+    assert rows(out / "log.csv")[-1]["step"] in ("8", "4")  # after the checkpoint
+    seconds = checkpoint(out).seconds
+    with open(out / "log.csv", "a") as log:
+        log.write("10,1.25,7")  # a row that was cut short
+    assert resume(out) == 0
+    assert_same_bits(out, uninterrupted)
+    assert checkpoint(out).seconds > seconds
+    assert sorted(os.listdir(out)) == sorted(os.listdir(uninterrupted))
+
+
+def test_a_run_that_grows_is_as_if_it_had_been_longer(tmp_path):
+    assert train(tmp_path / "long", "--epochs", "2") == 0
+    assert train(tmp_path / "short", "--steps", "8") == 0
+    assert resume(tmp_path / "short", "--epochs", "2") == 0
+    a, b = checkpoint(tmp_path / "long"), checkpoint(tmp_path / "short")
+    assert a.step == 16 and all(a.weights[k].equal(b.weights[k]) for k in a.weights)
+
+
+def test_resuming_a_finished_run_changes_nothing(tmp_path):
+    assert train(tmp_path / "a", "--steps", "3") == 0
+    names = ("checkpoint.safetensors", "log.csv", "eval.csv")
+    before = [(tmp_path / "a" / name).read_bytes() for name in names]
+    assert resume(tmp_path / "a") == 0
+    assert [(tmp_path / "a" / name).read_bytes() for name in names] == before
+
+
+# ---- Refused
+
+
+def test_a_folder_with_a_run_is_not_written_over(tmp_path, capsys):
+    assert train(tmp_path, "--steps", "1") == 0
+    assert train(tmp_path, "--steps", "1") == 1
+    assert "already holds a run; --resume" in capsys.readouterr().err
+
+
+def test_resuming_with_other_settings_says_which(tmp_path, capsys):
+    assert train(tmp_path, "--steps", "2") == 0
+    assert resume(tmp_path, "--lr", "0.5", "--hidden", "16", "--beta", "3") == 1
+    message = capsys.readouterr().err
+    assert "--lr was 0.001, now 0.5" in message and "--beta was 1.0, now 3.0" in message
+    assert "hidden" not in message
+    assert resume(tmp_path, "--steps", "1") == 1
+    assert "not shrink to 1" in capsys.readouterr().err
+    assert resume(tmp_path / "none") == 1
+    assert "to resume" in capsys.readouterr().err
+
+
+def test_a_setting_of_another_model_is_refused(tmp_path, capsys):
+    assert train(tmp_path / "a", "--steps", "1", "--patch", "4") == 1
+    assert "--patch is for --model transformer" in capsys.readouterr().err
+    assert not (tmp_path / "a").exists()
+
+
+def test_a_damaged_checkpoint_is_not_resumed_from(tmp_path, capsys):
+    assert train(tmp_path, "--steps", "1") == 0
+    path = tmp_path / "checkpoint.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    assert resume(tmp_path, "--steps", "2") == 1
+    assert "not a whole safetensors file" in capsys.readouterr().err
+
+
+def test_an_exported_model_is_not_resumed_from(tmp_path, capsys):
+    assert train(tmp_path / "a", "--steps", "2") == 0
+    (tmp_path / "b").mkdir()
+    path = tmp_path / "b" / "checkpoint.safetensors"
+    assert main(["--out", str(tmp_path / "a"), "--export", str(path)]) == 0
+    assert resume(tmp_path / "b", "--steps", "3") == 1
+    assert "lacks" in capsys.readouterr().err
+
+
+# ---- What stops a run
+
+
+def test_a_full_disk_stops_the_run_and_keeps_the_last_checkpoint(tmp_path, monkeypatch, capsys):
+    def full(path, content):
+        if b'"step": "4"' in content or b'"step":"4"' in content:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        replace_file(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("vae_course.train.checkpoint.replace_file", full)
+        assert train(tmp_path / "a", "--steps", "6", "--save-every", "2") == 1
+    message = capsys.readouterr().err
+    assert "checkpoint.safetensors: No space left on device" in message
+    assert "The checkpoint of step 2 is kept" in message
+    assert resume(tmp_path / "a") == 0
+    assert train(tmp_path / "b", "--steps", "6") == 0
+    assert_same_bits(tmp_path / "a", tmp_path / "b")
+
+
+def test_a_full_disk_under_the_log_stops_the_run(tmp_path, monkeypatch, capsys):
+    def full(self, row):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(logs.CsvLog, "write", full)
+    assert train(tmp_path, "--steps", "6") == 1
+    assert "No space left on device. The checkpoint of step 0 is kept" in capsys.readouterr().err
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(tmp_path, monkeypatch, capsys):
+    share = Batches.share
+
+    def with_nan(self, step, rank, processes):
+        x, noise = share(self, step, rank, processes)
+        return x, noise * math.nan if step == 5 else noise
+
+    monkeypatch.setattr(Batches, "share", with_nan)
+    assert train(tmp_path, "--steps", "9", "--save-every", "2") == 1
+    message = capsys.readouterr().err
+    assert "not finite at step 5 (loss = nan" in message and "step 4 is kept" in message
+    kept = checkpoint(tmp_path)
+    assert kept.step == 4 and all(value.isfinite().all() for value in kept.weights.values())
+
+
+def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, capsys):
+    descend = Training._descend
+
+    def spoil(self):
+        report = descend(self)
+        if self.step == 4:
+            next(self.model.parameters()).data[0] = math.inf
+        return report
+
+    monkeypatch.setattr(Training, "_descend", spoil)
+    assert train(tmp_path, "--steps", "9", "--save-every", "2") == 1
+    assert "weights are not finite after step 4" in capsys.readouterr().err
+    assert checkpoint(tmp_path).step == 2
+
+
+# ---- What is computed and written
+
+
+@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
+def test_the_report_is_that_of_torch_distributions(likelihood):
+    model = VAE((1, 3, 3), 2, hidden=(5,), likelihood=likelihood)
+    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(1, 4, 2)
+    mean, log_std = model.encode(x)
+    posterior = Normal(mean, log_std.exp())
+    decoded = model.decode(posterior.mean + posterior.stddev * noise[0])
+    p = Normal(decoded.mean, 1.0) if likelihood == "gaussian" else Bernoulli(logits=decoded.logits)
+    reconstruction = p.log_prob(x).sum((1, 2, 3)).mean()
+    kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
+    expected = [0.5 * kl - reconstruction, reconstruction, kl, p.variance.mean()]
+    expected.append((x - p.mean).square().mean())
+    found = Objective(model)(x, noise, 0.5)
+    assert NAMES == ("loss", "reconstruction", "kl", "variance", "squared_error")
+    torch.testing.assert_close(found, torch.stack(expected))
+
+
+def test_sums_are_float32_where_networks_are_bfloat16():
+    model = VAE((3, 32, 32), 64, hidden=(8,), std="per_pixel")
+    x, noise, said = torch.rand(4, 3, 32, 32), torch.randn(1, 4, 64), {}
+    for name in ("encode", "decode"):  # what the networks say, as it is
+        own = getattr(model, name)
+        setattr(model, name, lambda v, own=own, name=name: said.setdefault(name, own(v)))
+    with torch.autocast("cpu", torch.bfloat16):
+        found = dict(zip(NAMES, Objective(model)(x, noise, 1.0), strict=True))
+    assert {part.dtype for one in said.values() for part in one} == {torch.bfloat16}
+    q, p = (Normal(one.mean.double(), one.log_std.double().exp()) for one in said.values())
+    kl = kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean()
+    assert found["kl"].item() == pytest.approx(kl.item(), rel=1e-5)
+    log_prob = p.log_prob(x.double()).sum((1, 2, 3)).mean()
+    assert found["reconstruction"].item() == pytest.approx(log_prob.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize("words", ["--std per_pixel", "--likelihood bernoulli --binarize once"])
+def test_bfloat16_trains_on_a_cpu(tmp_path, words):
+    words = [*words.split(), "--precision", "bf16-mixed", "--steps", "2"]
+    assert train(tmp_path / "a", *words) == 0
+    (row,) = rows(tmp_path / "a" / "log.csv")
+    assert math.isfinite(float(row["loss"])) and float(row["kl"]) > 0
+    weights = checkpoint(tmp_path / "a").weights.values()
+    assert {value.dtype for value in weights} == {torch.float32}
+
+
+def test_the_logs_say_what_the_run_did(tmp_path):
+    words = ["--steps", "20", "--eval-every", "8", "--std", "0.5", "--logger", "tensorboard"]
+    assert train(tmp_path, *words, "--warm-up-steps", "10", "--beta", "4") == 0
+    log = rows(tmp_path / "log.csv")
+    assert [row["step"] for row in log] == [str(step) for step in range(2, 21, 2)]
+    assert [float(row["beta"]) for row in log[:6]] == pytest.approx([0.8, 1.6, 2.4, 3.2, 4, 4])
+    for row in ({k: float(v) for k, v in row.items()} for row in log):
+        assert row["epoch"] == row["step"] / 8 and row["std"] == pytest.approx(0.5)
+        assert row["loss"] == pytest.approx(row["beta"] * row["kl"] - row["reconstruction"])
+        # log N(x; mean, σ²) summed over 784 pixels, from the RMSE
+        squares = 784 * (row["rmse"] / 0.5) ** 2
+        constant = 784 * math.log(0.5 * math.sqrt(2 * math.pi))
+        assert row["reconstruction"] == pytest.approx(-squares / 2 - constant, rel=1e-5)
+    measured = rows(tmp_path / "eval.csv")
+    assert [row["step"] for row in measured] == ["8", "16", "20"]
+    for row in measured:  # the ELBO itself, not with beta
+        assert float(row["elbo"]) == pytest.approx(float(row["reconstruction"]) - float(row["kl"]))
+    told = json.loads((tmp_path / "run.json").read_text())
+    assert told["settings"]["std"] == 0.5 and "--warm-up-steps 10" in told["command"]
+    assert told["step"] == 20 and told["seconds"] > 0 and told["torch"] == torch.__version__
+    layers = [(784, 16), (16, 6), (3, 16), (16, 784)]
+    assert told["parameters"] == sum((a + 1) * b for a, b in layers)
+    assert os.listdir(tmp_path / "tensorboard")
+
+
+def test_training_teaches_and_leaves_the_random_state_alone(tmp_path):
+    before = torch.random.get_rng_state()
+    assert train(tmp_path, "--steps", "60", "--lr", "0.005", "--eval-every", "30") == 0
+    assert torch.equal(torch.random.get_rng_state(), before)
+    first, last = (float(row["elbo"]) for row in rows(tmp_path / "eval.csv"))
+    assert last > first + 2
