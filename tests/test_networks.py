@@ -77,6 +77,18 @@ def test_the_log_std_is_bounded_below(build):
 
 
 @each_network
+def test_the_bound_of_the_log_std_can_be_set(build):
+    model = build(COLOUR, std="per_pixel", lowest_std=0.05)
+    with torch.no_grad():
+        for values in model.decoder.parameters():
+            values.mul_(1000)
+    std = model.decode(10 * torch.randn(8, 5)).log_std.exp()
+    assert 0.05 * (1 - 1e-5) <= std.min() <= 0.051
+    with pytest.raises(ValueError, match="lowest_std must be a positive number, but is 0"):
+        build(COLOUR, lowest_std=0)
+
+
+@each_network
 @pytest.mark.parametrize("std", ["per_pixel", "unit"])
 def test_elbo_against_torch_distributions_for_given_noise(build, std):
     torch.manual_seed(0)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from torch import nn
 
 from vae_course.picture_vae import (
+    LOWEST_STD,
     PictureVAE,
     outputs_per_pixel,
     require_picture_sizes,
@@ -33,6 +34,7 @@ class ConvolutionalVAE(PictureVAE):
         channels: Sequence[int] = (32, 64, 128),
         likelihood: str = "gaussian",
         std: str | float = "unit",
+        lowest_std: float = LOWEST_STD,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(channels=channels)
@@ -41,7 +43,8 @@ class ConvolutionalVAE(PictureVAE):
         encoder = _encoder((colours, *channels), small, image_shape, latent_dim)
         outputs = colours * outputs_per_pixel(std)
         decoder = _decoder((outputs, *channels), small, latent_dim)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std)
+        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
+        super().__init__(image_shape, latent_dim, encoder, decoder, **options)
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from vae_course.convolutional import ConvolutionalVAE
 from vae_course.picture_vae import (
     LOWEST_LOG_STD,
+    LOWEST_STD,
     PictureVAE,
     flat,
     outputs_per_pixel,
@@ -93,6 +94,7 @@ class VAE(PictureVAE):
         activation: str = "relu",
         likelihood: str = "gaussian",
         std: str | float = "unit",
+        lowest_std: float = LOWEST_STD,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(hidden=hidden)
@@ -100,4 +102,5 @@ class VAE(PictureVAE):
         encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
         outputs = pixels * outputs_per_pixel(std)
         decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std)
+        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
+        super().__init__(image_shape, latent_dim, encoder, decoder, **options)

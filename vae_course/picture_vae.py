@@ -21,6 +21,7 @@ STDS = ("unit", "shared", "optimal", "per_pixel")
 
 # A pixel that is the same in every picture would push its log std to -infinity.
 LOWEST_LOG_STD = -6.0
+LOWEST_STD = math.exp(LOWEST_LOG_STD)
 
 
 class PictureVAE(nn.Module):
@@ -33,7 +34,7 @@ class PictureVAE(nn.Module):
     `likelihood` is "gaussian" or "bernoulli". For a Gaussian, `std` is the decoder's standard
     deviation: a positive number, "unit" (1), "shared" (one learned number), "optimal" (the RMSE
     of the batch, which maximises the likelihood: Rybkin et al. 2021), or "per_pixel" (the decoder
-    predicts it, with log std bounded below by `LOWEST_LOG_STD`).
+    predicts it, never below `lowest_std`, which is a number in units of the pixels' range).
 
     Raises ValueError for unknown options and sizes that are not positive whole numbers.
     """
@@ -47,6 +48,7 @@ class PictureVAE(nn.Module):
         *,
         likelihood: str = "gaussian",
         std: str | float = "unit",
+        lowest_std: float = LOWEST_STD,
     ):
         super().__init__()
         require_picture_sizes(image_shape, latent_dim)
@@ -56,6 +58,7 @@ class PictureVAE(nn.Module):
             raise ValueError(f"std={std!r} is for a Gaussian likelihood; a Bernoulli one has none")
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.likelihood, self.std = likelihood, std
+        self.lowest_log_std = _log_of_positive("lowest_std", lowest_std)
         self.encoder, self.decoder = encoder, decoder
         start = torch.tensor(_starting_log_std(std))
         if std == "shared":
@@ -80,7 +83,8 @@ class PictureVAE(nn.Module):
         if self.std != "per_pixel":
             return Gaussian(out.unflatten(1, self.image_shape), self.log_std)
         mean, raw = (part.unflatten(1, self.image_shape) for part in out.chunk(2, dim=1))
-        return Gaussian(mean, LOWEST_LOG_STD + F.softplus(raw - LOWEST_LOG_STD))
+        lowest = self.lowest_log_std
+        return Gaussian(mean, lowest + F.softplus(raw - lowest))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) for pictures (batch, C, H, W) and one z each: (batch,), nats per example."""
@@ -178,6 +182,10 @@ def require_picture_sizes(image_shape: Sequence[int], latent_dim: int) -> None:
 def _starting_log_std(std: str | float) -> float:
     if std in STDS:
         return 0.0
-    if not isinstance(std, int | float) or not (math.isfinite(std) and std > 0):
-        raise ValueError(f"std must be a positive number or one of {STDS}, but is {std!r}")
-    return math.log(std)
+    return _log_of_positive("std", std, f" or one of {STDS}")
+
+
+def _log_of_positive(name: str, value: float, alternative: str = "") -> float:
+    if not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
+        raise ValueError(f"{name} must be a positive number{alternative}, but is {value!r}")
+    return math.log(value)

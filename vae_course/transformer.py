@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from vae_course.picture_vae import (
+    LOWEST_STD,
     PictureVAE,
     outputs_per_pixel,
     require_picture_sizes,
@@ -35,6 +36,7 @@ class TransformerVAE(PictureVAE):
         heads: int = 4,
         likelihood: str = "gaussian",
         std: str | float | None = None,
+        lowest_std: float = LOWEST_STD,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(patch=[patch], width=[width], depth=[depth], heads=[heads])
@@ -44,7 +46,8 @@ class TransformerVAE(PictureVAE):
         blocks = {"patch": patch, "width": width, "depth": depth, "heads": heads}
         encoder = Encoder(image_shape, latent_dim, **blocks)
         decoder = Decoder(image_shape, latent_dim, outputs_per_pixel(std), **blocks)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std)
+        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
+        super().__init__(image_shape, latent_dim, encoder, decoder, **options)
 
 
 class Encoder(nn.Module):
