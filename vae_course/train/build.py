@@ -21,6 +21,7 @@ def build_model(run: Run, image_shape: Sequence[int]) -> PictureVAE:
             run.latent_dim,
             likelihood=run.likelihood,
             std=run.std,
+            lowest_std=run.lowest_std,
             **_own_settings(run),
         )
 

@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 
-from vae_course.picture_vae import STDS
+from vae_course.picture_vae import LOWEST_STD, STDS
 
 MODELS = ("mlp", "convolutional", "transformer")
 
@@ -25,19 +25,19 @@ class Run:
     data: str = setting(
         "digits",
         "pictures",
-        "digits, mnist, fashion_mnist, cifar10, celeba, or the path of a folder of pictures",
+        "digits, faces, mnist, fashion_mnist, cifar10, celeba, or the path of a folder of pictures",
     )
     n_train: int | None = setting(
         None,
         "pictures",
-        "pictures to train on; default: 20 000 digits or celeba, all "
+        "pictures to train on; default: 20 000 digits or celeba, 10 000 faces, all "
         "of other sets, 90 %% of a folder",
         type=int,
     )
     n_test: int | None = setting(
         None,
         "pictures",
-        "pictures to test on; default: 2 000 digits or celeba, all "
+        "pictures to test on; default: 2 000 digits or celeba, 1 000 faces, all "
         "of other sets, 10 %% of a folder",
         type=int,
     )
@@ -62,6 +62,10 @@ class Run:
         "RMSE), per_pixel (predicted), or a number, in units of the pixels' range",
         type=std_or_number,
         metavar="{unit,shared,optimal,per_pixel,NUMBER}",
+    )
+
+    lowest_std: float = setting(
+        LOWEST_STD, "model", "bound below σ of --std per_pixel, in units of the pixels' range"
     )
 
     hidden: tuple[int, ...] = setting((512, 512), "mlp", "widths of the encoder's hidden layers")
