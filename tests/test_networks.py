@@ -248,6 +248,22 @@ def test_transformers_that_cannot_be(options, said):
         TransformerVAE(COLOUR, 5, **{"patch": 4, "width": 16, "heads": 2} | options)
 
 
+def test_a_map_for_each_place():
+    torch.manual_seed(0)
+    model = TransformerVAE(COLOUR, 5, patch=4, width=16, depth=2, heads=2, place_maps=True)
+    alike = TransformerVAE(COLOUR, 5, patch=4, width=16, depth=2, heads=2)
+    assert count(model) - count(alike) == (16 - 1) * (5 + 1) * 16
+    seen = []
+    model.decoder.blocks.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    z = torch.randn(2, 5)
+    assert model.decode(z).mean.shape == (2, *COLOUR)
+    linear = model.decoder.spread[0]
+    for place in range(16):
+        rows = slice(16 * place, 16 * place + 16)
+        expected = z @ linear.weight[rows].T + linear.bias[rows] + model.decoder.positions[place]
+        assert torch.allclose(seen[0][:, place], expected, atol=1e-5)
+
+
 def test_a_bernoulli_transformer_needs_no_std():
     model = TransformerVAE(WIDE, 5, patch=4, width=16, heads=2, likelihood="bernoulli")
     assert model.std == "unit"

@@ -19,7 +19,9 @@ class TransformerVAE(PictureVAE):
     a Gaussian, std is "per_pixel" if none is given.
 
     The picture is cut into squares of `patch` pixels. Each becomes a token of `width` numbers, and
-    `depth` blocks of attention with `heads` heads follow, in the encoder and in the decoder.
+    `depth` blocks of attention with `heads` heads follow, in the encoder and in the decoder. The
+    decoder puts one linear map of z at every place, or with `place_maps` one of its own at each,
+    which costs weights and learns faster.
 
     Raises ValueError for unknown options, sizes that are not positive whole numbers, a picture that
     patches do not fill, and a width that heads or positions do not divide.
@@ -34,6 +36,7 @@ class TransformerVAE(PictureVAE):
         width: int = 256,
         depth: int = 4,
         heads: int = 4,
+        place_maps: bool = False,
         likelihood: str = "gaussian",
         std: str | float | None = None,
         lowest_std: float = LOWEST_STD,
@@ -45,7 +48,8 @@ class TransformerVAE(PictureVAE):
             std = "per_pixel" if likelihood == "gaussian" else "unit"
         blocks = {"patch": patch, "width": width, "depth": depth, "heads": heads}
         encoder = Encoder(image_shape, latent_dim, **blocks)
-        decoder = Decoder(image_shape, latent_dim, outputs_per_pixel(std), **blocks)
+        outputs = outputs_per_pixel(std)
+        decoder = Decoder(image_shape, latent_dim, outputs, place_maps=place_maps, **blocks)
         options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
         super().__init__(image_shape, latent_dim, encoder, decoder, **options)
 
@@ -73,18 +77,21 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """z (batch, latent_dim) -> (batch, outputs·C·H·W): z at each place, then attention."""
 
-    def __init__(self, image_shape, latent_dim, outputs, *, patch, width, depth, heads):
+    def __init__(self, image_shape, latent_dim, outputs, *, patch, width, depth, heads, place_maps):
         super().__init__()
         channels, *size = image_shape
         self.rows = size[0] // patch
-        self.spread = nn.Linear(latent_dim, width)
         self.register_buffer("positions", sincos_positions(size, patch, width), persistent=False)
+        maps = len(self.positions) if place_maps else 1
+        self.spread = nn.Sequential(
+            nn.Linear(latent_dim, maps * width), nn.Unflatten(1, (maps, width))
+        )
         self.blocks = attention_blocks(width, depth, heads)
         self.head = nn.Linear(width, outputs * channels * patch**2)
         self.join = nn.PixelShuffle(patch)  # (outputs·C·patch², rows, columns) -> pictures
 
     def forward(self, z: Tensor) -> Tensor:
-        tokens = self.spread(z)[:, None] + self.positions
+        tokens = self.spread(z) + self.positions
         patches = self.head(self.blocks(tokens)).transpose(1, 2)  # (batch, numbers, patches)
         return self.join(patches.unflatten(2, (self.rows, -1))).flatten(1)
 

@@ -38,5 +38,7 @@ def _own_settings(run: Run) -> dict:
     if run.model == "convolutional":
         return {"channels": run.channels}
     if run.model == "transformer":
-        return {name: getattr(run, name) for name in ("patch", "width", "depth", "heads")}
+        return {
+            name: getattr(run, name) for name in ("patch", "width", "depth", "heads", "place_maps")
+        }
     return {"hidden": run.hidden, "activation": run.activation}

@@ -67,7 +67,8 @@ def parser() -> argparse.ArgumentParser:
 
 def _add(group, one) -> None:
     options = dict(one.metadata["options"])
-    name = f"no-{one.name}" if one.type is bool else one.name.replace("_", "-")
+    name = one.name.replace("_", "-")
+    name = f"no-{name}" if one.default is True else name
     if one.type is not bool and "choices" not in options:
         options.setdefault("type", _type_of(one.default))
         options.setdefault("metavar", options["type"].__name__.upper())

@@ -77,6 +77,9 @@ class Run:
     width: int = setting(256, "transformer", "numbers per token")
     depth: int = setting(4, "transformer", "blocks")
     heads: int = setting(4, "transformer", "attention heads per block")
+    place_maps: bool = setting(
+        False, "transformer", "a linear map of z of its own at each place", action="store_true"
+    )
 
     steps: int | None = setting(None, "training", "how long to train, in batches", type=int)
     epochs: int | None = setting(
