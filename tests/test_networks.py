@@ -89,6 +89,21 @@ def test_the_bound_of_the_log_std_can_be_set(build):
 
 
 @each_network
+def test_the_std_can_be_bounded_from_both_sides(build):
+    torch.manual_seed(0)
+    model = build(COLOUR, std="per_pixel", lowest_std=0.05, highest_std=0.2)
+    gentle = model.decode(torch.randn(8, 5)).log_std
+    assert ((gentle > math.log(0.05)) & (gentle < math.log(0.2))).all()
+    with torch.no_grad():
+        for values in model.decoder.parameters():
+            values.mul_(1000)
+    std = model.decode(10 * torch.randn(8, 5)).log_std.exp()
+    assert std.min().item() == pytest.approx(0.05) and std.max().item() == pytest.approx(0.2)
+    with pytest.raises(ValueError, match="lowest_std, 0.3, must be less than highest_std, 0.2"):
+        build(COLOUR, lowest_std=0.3, highest_std=0.2)
+
+
+@each_network
 @pytest.mark.parametrize("std", ["per_pixel", "unit"])
 def test_elbo_against_torch_distributions_for_given_noise(build, std):
     torch.manual_seed(0)

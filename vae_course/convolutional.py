@@ -35,6 +35,7 @@ class ConvolutionalVAE(PictureVAE):
         likelihood: str = "gaussian",
         std: str | float = "unit",
         lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(channels=channels)
@@ -43,8 +44,10 @@ class ConvolutionalVAE(PictureVAE):
         encoder = _encoder((colours, *channels), small, image_shape, latent_dim)
         outputs = colours * outputs_per_pixel(std)
         decoder = _decoder((outputs, *channels), small, latent_dim)
-        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
-        super().__init__(image_shape, latent_dim, encoder, decoder, **options)
+        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
+        super().__init__(
+            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
+        )
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

@@ -95,6 +95,7 @@ class VAE(PictureVAE):
         likelihood: str = "gaussian",
         std: str | float = "unit",
         lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(hidden=hidden)
@@ -102,5 +103,7 @@ class VAE(PictureVAE):
         encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
         outputs = pixels * outputs_per_pixel(std)
         decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
-        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
-        super().__init__(image_shape, latent_dim, encoder, decoder, **options)
+        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
+        super().__init__(
+            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
+        )

@@ -34,7 +34,8 @@ class PictureVAE(nn.Module):
     `likelihood` is "gaussian" or "bernoulli". For a Gaussian, `std` is the decoder's standard
     deviation: a positive number, "unit" (1), "shared" (one learned number), "optimal" (the RMSE
     of the batch, which maximises the likelihood: Rybkin et al. 2021), or "per_pixel" (the decoder
-    predicts it, never below `lowest_std`, which is a number in units of the pixels' range).
+    predicts it, between `lowest_std` and `highest_std`, in units of the pixels' range; a decoder
+    that may be very unsure of a hard detail hardly tries to draw it).
 
     Raises ValueError for unknown options and sizes that are not positive whole numbers.
     """
@@ -49,6 +50,7 @@ class PictureVAE(nn.Module):
         likelihood: str = "gaussian",
         std: str | float = "unit",
         lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
     ):
         super().__init__()
         require_picture_sizes(image_shape, latent_dim)
@@ -58,7 +60,7 @@ class PictureVAE(nn.Module):
             raise ValueError(f"std={std!r} is for a Gaussian likelihood; a Bernoulli one has none")
         self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
         self.likelihood, self.std = likelihood, std
-        self.lowest_log_std = _log_of_positive("lowest_std", lowest_std)
+        self.log_std_range = _log_std_range(lowest_std, highest_std)
         self.encoder, self.decoder = encoder, decoder
         start = torch.tensor(_starting_log_std(std))
         if std == "shared":
@@ -83,8 +85,7 @@ class PictureVAE(nn.Module):
         if self.std != "per_pixel":
             return Gaussian(out.unflatten(1, self.image_shape), self.log_std)
         mean, raw = (part.unflatten(1, self.image_shape) for part in out.chunk(2, dim=1))
-        lowest = self.lowest_log_std
-        return Gaussian(mean, lowest + F.softplus(raw - lowest))
+        return Gaussian(mean, self._bounded(raw))
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
         """log p(x|z) for pictures (batch, C, H, W) and one z each: (batch,), nats per example."""
@@ -135,6 +136,13 @@ class PictureVAE(nn.Module):
         """The decoder's mean at the posterior mean: (batch, C, H, W) -> (batch, C, H, W)."""
         return self.decode(self.encode(x).mean).mean
 
+    def _bounded(self, raw: Tensor) -> Tensor:
+        """Any numbers -> log stds within their range, with a slope everywhere."""
+        lowest, highest = self.log_std_range
+        if highest is None:
+            return lowest + F.softplus(raw - lowest)
+        return lowest + (highest - lowest) * raw.sigmoid()
+
     def _optimal_log_std(self, x: Tensor, mean: Tensor) -> Tensor:
         """log RMSE of this batch; a moving average of it serves in eval mode."""
         # Detached: at its optimum the likelihood has no slope in log std.
@@ -183,6 +191,16 @@ def _starting_log_std(std: str | float) -> float:
     if std in STDS:
         return 0.0
     return _log_of_positive("std", std, f" or one of {STDS}")
+
+
+def _log_std_range(lowest: float, highest: float | None) -> tuple[float, float | None]:
+    low = _log_of_positive("lowest_std", lowest)
+    if highest is None:
+        return low, None
+    high = _log_of_positive("highest_std", highest)
+    if low >= high:
+        raise ValueError(f"lowest_std, {lowest}, must be less than highest_std, {highest}")
+    return low, high
 
 
 def _log_of_positive(name: str, value: float, alternative: str = "") -> float:

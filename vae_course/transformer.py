@@ -40,6 +40,7 @@ class TransformerVAE(PictureVAE):
         likelihood: str = "gaussian",
         std: str | float | None = None,
         lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(patch=[patch], width=[width], depth=[depth], heads=[heads])
@@ -50,8 +51,10 @@ class TransformerVAE(PictureVAE):
         encoder = Encoder(image_shape, latent_dim, **blocks)
         outputs = outputs_per_pixel(std)
         decoder = Decoder(image_shape, latent_dim, outputs, place_maps=place_maps, **blocks)
-        options = {"likelihood": likelihood, "std": std, "lowest_std": lowest_std}
-        super().__init__(image_shape, latent_dim, encoder, decoder, **options)
+        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
+        super().__init__(
+            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
+        )
 
 
 class Encoder(nn.Module):

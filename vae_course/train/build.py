@@ -22,6 +22,7 @@ def build_model(run: Run, image_shape: Sequence[int]) -> PictureVAE:
             likelihood=run.likelihood,
             std=run.std,
             lowest_std=run.lowest_std,
+            highest_std=run.highest_std,
             **_own_settings(run),
         )
 

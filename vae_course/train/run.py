@@ -67,6 +67,9 @@ class Run:
     lowest_std: float = setting(
         LOWEST_STD, "model", "bound below σ of --std per_pixel, in units of the pixels' range"
     )
+    highest_std: float | None = setting(
+        None, "model", "the same from above; default: no bound", type=float
+    )
 
     hidden: tuple[int, ...] = setting((512, 512), "mlp", "widths of the encoder's hidden layers")
     activation: str = setting("relu", "mlp", "between the layers", choices=("relu", "elu", "tanh"))
