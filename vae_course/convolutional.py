@@ -4,13 +4,8 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from vae_course.picture_vae import (
-    LOWEST_STD,
-    PictureVAE,
-    outputs_per_pixel,
-    require_picture_sizes,
-    require_sizes,
-)
+from vae_course.model_inputs import require_picture_sizes, require_sizes
+from vae_course.picture_vae import LOWEST_STD, PictureVAE, outputs_per_pixel
 
 # Four by four pixels at a time, two pixels on: each layer halves height and width, or doubles them.
 HALF = {"kernel_size": 4, "stride": 2, "padding": 1}

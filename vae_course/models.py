@@ -7,16 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from vae_course.convolutional import ConvolutionalVAE
-from vae_course.picture_vae import (
-    LOWEST_LOG_STD,
-    LOWEST_STD,
-    PictureVAE,
-    flat,
-    outputs_per_pixel,
-    require_codes,
-    require_picture_sizes,
-    require_sizes,
-)
+from vae_course.model_inputs import flat, require_codes, require_picture_sizes, require_sizes
+from vae_course.picture_vae import LOWEST_LOG_STD, LOWEST_STD, PictureVAE, outputs_per_pixel
 from vae_course.transformer import TransformerVAE
 
 __all__ = [

@@ -5,13 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from vae_course.picture_vae import (
-    LOWEST_STD,
-    PictureVAE,
-    outputs_per_pixel,
-    require_picture_sizes,
-    require_sizes,
-)
+from vae_course.model_inputs import require_picture_sizes, require_sizes
+from vae_course.picture_vae import LOWEST_STD, PictureVAE, outputs_per_pixel
 
 
 class TransformerVAE(PictureVAE):
