@@ -102,7 +102,9 @@ def read_checkpoint(path: str | os.PathLike) -> Checkpoint:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             _require_format(path, metadata)
-            return _checkpoint(metadata, {name: file.get_tensor(name) for name in file.keys()})
+            # Cloned: else the old file is held, and fills the disk, when a new one replaces it.
+            tensors = {name: file.get_tensor(name).clone() for name in file.keys()}
+            return _checkpoint(metadata, tensors)
     except SafetensorError as error:
         raise CheckpointError(
             f"{path} is not a whole safetensors file ({error}): cut short, damaged or of another "
