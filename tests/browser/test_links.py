@@ -66,3 +66,12 @@ def test_a_notebook_s_page_has_a_launch_button_if_there_is_a_repository(name):
     right = [f"{there}/blob/main/{notebook}"] if address() and (ROOT / notebook).exists() else []
     links = [a["href"] for a in parsed(name).find_all("a", href=True)]
     assert [url for url in links if url.startswith(COLAB)] == right
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_dollars_are_left_around_a_formula(name):
+    """Sphinx has turned each $…$ into a formula, except in code, where dollars belong."""
+    main = BeautifulSoup((BOOK / name).read_bytes(), "html.parser").find("main")
+    for tag in main.find_all(["pre", "code", "script", "style"]):
+        tag.decompose()
+    assert re.findall(r"\$[^$\n]+\$", main.get_text()) == []
