@@ -21,7 +21,7 @@ DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/da
 NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
 SEEDS ?= 20
 
-.PHONY: setup book test pages newest notebooks nbgrader repository serve clean bench claims lock
+.PHONY: setup book test pages newest notebooks nbgrader repository serve clean bench claims reference lock
 
 setup: $(VENV)/ready
 
@@ -79,6 +79,10 @@ bench: setup
 
 claims: setup
 	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/claim_runs.py --seeds $(SEEDS)
+
+# Without ROW, the list of rows. It goes on where it was stopped.
+reference: setup
+	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/reference.py $(ROW) --seed $(or $(SEED),0) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 lock: setup
 	pip install --quiet uv

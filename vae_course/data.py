@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from vae_course.array_file import is_array_file, open_array_file
 from vae_course.digits import draw_digits
 from vae_course.faces import draw_faces
 from vae_course.picture_folder import find_pictures, read_pictures
@@ -68,6 +69,7 @@ def load_images(
                  with 40 attributes as factors              would take 8 GB
     a folder     3x64x64: every picture in and below it,    90 % / 10 %
                  shorter side resized, centre kept
+    an .npz file arrays train and test, uint8           all
 
     A number below what there is picks pictures at random, by `seed`; train and test never share
     one. The global random state is left alone. A folder called like a set is meant by a Path.
@@ -83,15 +85,16 @@ def load_images(
     """
     wanted = (n_train, n_test)
     default = DEFAULTS.get(name) if isinstance(name, str) else None
+    how = wanted, default, seed
     if name == "digits":
         name = _digits_or_stand_in()
     if name in ("digits", "faces"):
         return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
     if isinstance(name, str) and name in ORIGINAL_SIZES:
         _numbers(name, wanted, ORIGINAL_SIZES[name], default)  # a mistake, before any download
-        halves = open_public_set(name, search_roots(root), download=download)
-        numbers = _numbers(name, wanted, [half.count for half in halves], default)
-        return _image_set(name, *(_take(*one, seed) for one in zip(halves, numbers, strict=True)))
+        return _part(name, open_public_set(name, search_roots(root), download=download), *how)
+    if is_array_file(name):
+        return _part(str(name), open_array_file(name), *how)
     return _folder(_existing_folder(name), n_train, n_test, seed)
 
 
@@ -139,6 +142,11 @@ def _image_set(name, train, test):
     """Each half is (images, labels, factors)."""
     halves = (half for pair in zip(train, test, strict=True) for half in pair)
     return ImageSet(name, *halves)
+
+
+def _part(name, halves, wanted, default, seed):
+    numbers = _numbers(name, wanted, [half.count for half in halves], default)
+    return _image_set(name, *(_take(*one, seed) for one in zip(halves, numbers, strict=True)))
 
 
 def _take(half: Split, n: int, seed: int):

@@ -1,0 +1,163 @@
+"""Train and measure as others did, and record it beside what they published.
+
+    python tools/reference.py                   lists the rows
+    python tools/reference.py cs236 --seed 0    trains, measures, writes book/runs/cs236-0.json
+
+The rows are in book/src/reference.yml. A run that was killed, in training or in measuring, goes
+on where it was. What it needs for that is in _build/reference/<row>-<seed>.
+"""
+
+import argparse
+import csv
+import hashlib
+import json
+import platform
+import sys
+import time
+from pathlib import Path
+
+import torch
+from reference_training import BEST, planned_epochs, seeded, train_in_stages, training_arguments
+from safetensors.torch import load_file, save
+from torch import Tensor
+from tqdm import tqdm
+
+from vae_course.claims import machine
+from vae_course.evaluation import estimate, estimate_elbo, importance_weighted_bounds
+from vae_course.picture_vae import PictureVAE
+from vae_course.train.batches import TEST_NOISE, load_pictures, seed_of
+from vae_course.train.checkpoint import load_model, read_checkpoint, replace_file
+from vae_course.train.loop import CHECKPOINT
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "book/_ext"))
+from run_records import compared, read_rows  # noqa: E402
+
+ROWS, RECORDS, WORK = ROOT / "book/src/reference.yml", ROOT / "book/runs", ROOT / "_build/reference"
+ELBO_DRAWS = 10
+DRAWS = 1_000_000  # in one piece of a measurement; a kill loses a piece at most
+
+
+def measure(row: dict, model: PictureVAE, pictures: Tensor, seed: int, folder: Path) -> dict:
+    """All that was published of the row, as [mean, standard error], nats per picture."""
+    with seeded(seed_of(seed, TEST_NOISE)):
+        found = estimate_elbo(model, pictures, n_samples=ELBO_DRAWS)
+    signs = {"minus_elbo": ("total", -1), "reconstruction": ("reconstruction", -1), "kl": ("kl", 1)}
+    measured = {
+        name: [sign * found[ours].mean, found[ours].standard_error]
+        for name, (ours, sign) in signs.items()
+    }
+    for n_samples in importance_samples(row):
+        mean, error = estimate(bounds_in_pieces(model, pictures, n_samples, seed, folder))
+        measured[f"minus_bound_{n_samples}"] = [-mean, error]
+    return measured
+
+
+def importance_samples(row: dict) -> list[int]:
+    names = [one["measure"] for one in row["published"]]
+    return [int(name.removeprefix("minus_bound_")) for name in names if "bound" in name]
+
+
+def bounds_in_pieces(
+    model: PictureVAE, pictures: Tensor, n_samples: int, seed: int, folder: Path
+) -> Tensor:
+    """`importance_weighted_bounds`, (N,). Pieces that are in `folder` are not measured again."""
+    folder.mkdir(parents=True, exist_ok=True)
+    pieces = pictures.split(max(1, DRAWS // n_samples))
+    for number, piece in enumerate(tqdm(pieces, desc=f"K = {n_samples}", leave=False)):
+        path = folder / f"{n_samples}-{number}.safetensors"
+        if not path.exists():
+            begun = time.perf_counter()
+            with seeded(seed_of(seed, n_samples, number)):
+                bounds = importance_weighted_bounds(model, piece, n_samples, progress=False)
+            seconds = torch.tensor(time.perf_counter() - begun)
+            replace_file(path, save({"bounds": bounds, "seconds": seconds}))
+    done = [load_file(folder / f"{n_samples}-{n}.safetensors") for n in range(len(pieces))]
+    return torch.cat([one["bounds"] for one in done])
+
+
+def seconds_of_pieces(folder: Path) -> float:
+    return sum(load_file(path)["seconds"].item() for path in folder.glob("*.safetensors"))
+
+
+def epochs_of(row: dict, folder: Path) -> list[float]:
+    """How many are done, and how many there are to do."""
+    run = json.loads((folder / "run.json").read_text())
+    with open(folder / "eval.csv", newline="") as file:
+        done = float(list(csv.DictReader(file))[-1]["epoch"])
+    return [round(done, 1), planned_epochs(row) or round(done * run["total"] / run["step"], 1)]
+
+
+def chosen_epoch(row: dict, stages: list[dict]) -> int | None:
+    """The epoch whose model is measured; None: the last."""
+    return min(stages, key=lambda one: one["validation"])["end"] if "choose_every" in row else None
+
+
+def record(row: dict, seed: int, until: int | None = None) -> dict:
+    """Train and measure what is not done yet; everything to tell and to repeat it."""
+    folder = WORK / f"{row['row']}-{seed}"
+    stages = train_in_stages(row, seed, folder, until)
+    checkpoint = folder / (BEST if "choose_every" in row else CHECKPOINT)
+    run = read_checkpoint(checkpoint).run
+    pictures = load_pictures(run).test  # binarized once, with the seed of the data, if at all
+    pieces = folder / f"pieces-{hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]}"
+    measured = measure(row, load_model(checkpoint), pictures, seed, pieces)
+    shown = training_arguments(
+        row, seed, folder.relative_to(WORK.parents[1]), f"$VAE_COURSE_DATA/{row.get('file')}"
+    ) + (["--epochs", str(until)] if until else [])
+    cpu = [stage["cpu_seconds"] for stage in stages]
+    return {
+        "row": row["row"],
+        "seed": seed,
+        "command": f"make reference ROW={row['row']} SEED={seed}"
+        + (f" EPOCHS={until}" if until else ""),
+        "training": f"python -m vae_course.train {' '.join(shown)}",
+        "arguments": row["arguments"],
+        "epochs": epochs_of(row, folder),
+        "chosen_epoch": chosen_epoch(row, stages),
+        "test_pictures": len(pictures),
+        "test_pixels_seed": run.data_seed if run.binarize != "no" else None,
+        "elbo_draws": ELBO_DRAWS,
+        "measured": measured,
+        "training_seconds": json.loads((folder / "run.json").read_text())["seconds"],
+        "training_cpu_seconds": None if None in cpu else round(sum(cpu), 1),
+        "measuring_seconds": round(seconds_of_pieces(pieces), 1),
+        "machine": machine(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def listed(rows: list[dict]) -> str:
+    lines = ["make reference ROW=… SEED=… trains and measures one of these, hours for some:"]
+    for row in rows:
+        seeds = " ".join(map(str, row["seeds"]))
+        lines.append(f"  {row['row']:8s} {row['source']}: {row['model']}; seeds {seeds}")
+    return "\n".join(lines)
+
+
+def main(argv: list[str] | None = None) -> int:
+    rows = read_rows(ROWS)
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("row", nargs="?", choices=[row["row"] for row in rows])
+    parser.add_argument("--seed", type=int, default=0, help="of weights, order, noise (default 0)")
+    parser.add_argument("--epochs", type=int, help="stop there; a later call goes on")
+    options = parser.parse_args(argv)
+    if options.row is None:
+        print(listed(rows))
+        return 0
+    row = next(row for row in rows if row["row"] == options.row)
+    try:
+        result = record(row, options.seed, options.epochs)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    path = RECORDS / f"{row['row']}-{options.seed}.json"
+    replace_file(path, (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode())
+    print("\n".join(compared(row, [result])))
+    print(f"wrote {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
