@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
+from vae_course import evaluation
 from vae_course.claims import machine
 from vae_course.evaluation import estimate, estimate_elbo, importance_weighted_bounds
 from vae_course.picture_vae import PictureVAE
@@ -160,4 +161,5 @@ def main(argv: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    evaluation.ROWS = 1_000  # what fits into a processor's cache takes half the time
     sys.exit(main())
