@@ -35,12 +35,15 @@ class Checkpoint:
 
     def model(self) -> PictureVAE:
         """The model with these weights. Raises CheckpointError where they do not fit."""
-        model = build_model(self.run, self.image_shape)
+        return self.fill(build_model(self.run, self.image_shape))
+
+    def fill(self, model: PictureVAE) -> PictureVAE:
+        """`model` itself, with these weights. Raises CheckpointError where they do not fit."""
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:
             raise CheckpointError(
-                f"the weights do not fit the model that the checkpoint's settings describe: {error}"
+                f"the weights do not fit the model that the settings describe: {error}"
             ) from error
         return model
 

@@ -10,9 +10,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae_course.evaluation import estimate_elbo
+from vae_course.picture_vae import PictureVAE
 from vae_course.train.batches import TEST_NOISE, Batches, load_pictures, seed_of
 from vae_course.train.build import build_model
-from vae_course.train.checkpoint import Checkpoint, write_checkpoint
+from vae_course.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from vae_course.train.logs import Records, write_run_json
 from vae_course.train.moments import moments_of, restore_moments
 from vae_course.train.objective import NAMES, Objective, share_optimal_std
@@ -32,9 +33,15 @@ def train(run: Run, started: Checkpoint | None, command: str) -> None:
     # Before other processes exist: a download is done once, and a mistake is reported once.
     require_lightning()
     pictures = load_pictures(run)
-    model = started.model() if started else build_model(run, pictures.train.shape[1:])
+    model = started.model() if started else first_model(run, pictures.train.shape[1:])
     require_growth(run, started, len(pictures.train))
     Training(run, launch(run), model, pictures, started, command).go()
+
+
+def first_model(run: Run, image_shape: torch.Size) -> PictureVAE:
+    """What a run starts from: new weights, or those in run.init. Raises as `read_checkpoint`."""
+    model = build_model(run, image_shape)
+    return read_checkpoint(run.init).fill(model) if run.init else model
 
 
 def require_growth(run: Run, started: Checkpoint | None, pictures: int) -> None:

@@ -84,6 +84,9 @@ class Run:
         False, "transformer", "a linear map of z of its own at each place", action="store_true"
     )
 
+    init: str | None = setting(
+        None, "training", "start from the weights of this checkpoint or exported model", type=str
+    )
     steps: int | None = setting(None, "training", "how long to train, in batches", type=int)
     epochs: int | None = setting(
         None, "training", "how long to train, in passes over the pictures", type=int
