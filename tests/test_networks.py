@@ -221,6 +221,20 @@ def test_tokens_are_patches_row_by_row():
             assert torch.allclose(tokens[:, 1 + 6 * row + column], expected, atol=1e-5)
 
 
+def test_the_code_is_read_from_the_summary_alone():
+    torch.manual_seed(0)
+    model, x = BUILDERS["transformer"](WIDE), torch.rand(2, *WIDE)
+    before = model.encode(x).mean
+
+    def keep(place):
+        return lambda _, __, out: out * (torch.arange(13) == place)[:, None]
+
+    for place, same in ((0, True), (1, False)):
+        hook = model.encoder.blocks.register_forward_hook(keep(place))
+        assert torch.equal(model.encode(x).mean, before) == same
+        hook.remove()
+
+
 def test_a_tokens_numbers_are_its_patch():
     torch.manual_seed(0)
     decoder = BUILDERS["transformer"](WIDE, std="per_pixel").decoder
