@@ -248,6 +248,16 @@ def whirl(decode, latent_dim):
     return new
 
 
+def one_size(decode, latent_dim):
+    """Each latent is N(0, 1), and none are correlated. But all have the same size."""
+
+    def new(z):
+        z = z @ cosines(latent_dim).to(z)
+        return decode(torch.cat([z[:, :1], z[:, 1:].sign() * z[:, :1].abs()], 1))
+
+    return new
+
+
 def first_two(d):
     turn = torch.eye(d).double()
     turn[:2, :2] = cosines(2)
@@ -464,6 +474,7 @@ WRONG = {
         (turned(cosines, lambda p: p.flip(1)), "cannot make"),
         (lambda decode, d: lambda z: decode(z @ by_chance(d)), "called again"),
         (lambda decode, d: lambda z: decode(F.normalize(z, dim=1) * d**0.5), "prior"),
+        (one_size, "lengths of its vectors"),
         (lambda decode, d: lambda z: decode((z - z.mean(0)) @ cosines(d)), "other rows"),
         (lambda decode, d: decode(torch.randn(4, d) @ cosines(d).float()), "Return a decoder"),
         (lambda decode, d: lambda z: decode(torch.tanh(z) @ cosines(d)), "variance is not 1"),

@@ -26,6 +26,9 @@ COPY = """
 }
 """
 
+# Where a line begins, in the units of its plot.
+BOX = "p => ({ x: p.getBBox().x, y: p.getBBox().y })"
+
 # Sixty moves of the first slider, and how long each took.
 SWEEP = """
 querySelector("input[type=range]") && Array.from({length: 60}, (_, i) => {
@@ -224,13 +227,28 @@ def test_the_bowl_shows_the_kl_and_the_slip(open_page):
 
 def test_contours_lie_where_the_formula_has_their_level(open_page):
     page = open_page(explorer.kl_bowl())
-    # The top of the contour of 0.5 nats, where the mean is 0.
+    # The top of the contour of 0.5 nats, where the mean is 0, and its side, where log σ is.
     for index, half in enumerate((1, 0.5)):
         svg = page.locator("svg").nth(index)
-        top = svg.locator("path.lf-plain").nth(2).evaluate("p => p.getBBox().y")
-        height, bottom, upper = 220, 36, 8
-        log_std = 1.5 - 3.5 * (top - upper) / (height - bottom - upper)
+        box = svg.locator("path.lf-plain").nth(2).evaluate(BOX)
+        width, height, left, right, bottom, upper = 230, 220, 44, 10, 36, 8
+        log_std = 1.5 - 3.5 * (box["y"] - upper) / (height - bottom - upper)
         assert kl(0.0, half * log_std) == pytest.approx(0.5, abs=0.02)
+        mean = 4 * (box["x"] - left) / (width - left - right) - 2
+        assert kl(mean, 0.0) == pytest.approx(0.5, abs=0.02)
+
+
+def test_the_bell_beside_the_bowl_is_the_posterior(open_page):
+    page = open_page(explorer.kl_bowl())
+    page.get_by_role("slider", name="log σ").fill("0.5")
+    page.get_by_role("slider", name="μ", exact=True).fill("1")
+    line = page.get_by_role("group", name="Densities").locator("path.lf-curve").last
+    box = line.evaluate(BOX)
+    peak = 1.2 * (1 - (box["y"] - 8) / (220 - 36 - 8))
+    normal = Normal(1.0, torch.tensor(0.5).exp())
+    assert peak == pytest.approx(normal.log_prob(torch.tensor(1.0)).exp().item(), abs=0.01)
+    slip = kl(1.0, 0.25)  # log σ where log σ² belongs
+    assert f"slip {slip:.2f} nats" in page.locator(".lf-readout").text_content()
 
 
 # ---- The edge
