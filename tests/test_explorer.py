@@ -3,6 +3,7 @@ import json
 import math
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from vae_course.exact import fit_two_images
 from vae_course.explorer import network, packing, pair, plane
 from vae_course.models import VAE, Autoencoder
 
+ROOT = Path(__file__).parents[1]
 IMAGES = torch.rand(60, 1, 6, 5, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(60) % 10
 NASTY = 'a "quote" & </script><script>alert(1)</script> <!-- é'
@@ -131,6 +133,22 @@ def test_texts_from_outside_are_escaped():
     assert NASTY in parts.tags[3][1]["alt"]
     (name,) = re.findall(r'"name": ("[^\n]*?"), "codes"', parts.text["script"])
     assert json.loads(name) == NASTY
+
+
+SIDES = r"\b(Left|Right|Middle),|[Oo]n the (left|right)"
+
+
+def test_captions_name_panels_not_their_places(figure):
+    """On a phone panels that stood side by side stand one below the other."""
+    assert not re.search(SIDES, figure.caption)
+
+
+def test_chapters_captions_of_live_figures_do_the_same():
+    calls = re.compile(r"^explorer\.\w+\(\n.*?^\)", re.MULTILINE | re.DOTALL)
+    chapters = [path.read_text("utf-8") for path in (ROOT / "book/src").glob("*.py")]
+    found = [call for text in chapters for call in calls.findall(text)]
+    assert len(found) >= 4
+    assert [call for call in found if re.search(SIDES, call)] == []
 
 
 @pytest.mark.parametrize("missing", ["name", "caption", "alt"])

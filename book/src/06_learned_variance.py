@@ -392,8 +392,8 @@ explorer.noise_slider(
     {1.0: vaes["unit"][0]}
     | {std: train(std, **knob)[0] for std in (0.15, 0.3, 0.5, 0.7, 1.5, 2.5)},
     digits.test,
-    caption="Test pictures, and what seven VAEs make of them, one for each σₓ. On the right the "
-    "price in nats against the squared error of decoded draws: one curve, many models.",
+    caption="Test pictures, and what seven VAEs make of them, one for each σₓ. The curve is the "
+    "price in nats against the squared error of decoded draws: many models, one curve.",
 )
 
 # %% [markdown]

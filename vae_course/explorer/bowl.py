@@ -14,8 +14,8 @@ def kl_bowl() -> LiveFigure:
     return LiveFigure(
         kind="bowl",
         name="The KL and its slip over the mean and the log standard deviation",
-        caption="Move the point, in either plane or by the sliders. Left, the KL in nats. Middle, "
-        "the slip: log σ where log σ² belongs. Right, posterior (solid) and prior (dashed).",
+        caption="Move the point, in either plane or by the sliders. The slip has log σ where "
+        "log σ² belongs. Posterior and prior: the prior is dashed.",
         alt="Contours of the KL and of the slip over μ and log σ, both lowest at the origin. The "
         "slip's contours run far up and down: it is flat in log σ.",
         still=_still(),
