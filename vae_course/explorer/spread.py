@@ -14,8 +14,8 @@ def gradient_spread() -> LiveFigure:
     return LiveFigure(
         kind="spread",
         name="Draws of z and the scatter of the gradient estimates",
-        caption="Draws of z = μ + σε, on f: the ε stay. Move σ, and each draw moves along. Estimates "
-        "of the slope in μ: one from each draw. The dashed line is the right answer.",
+        caption="Draws of z = μ + σε, on f: the ε stay. Move σ, and each draw moves along. "
+        "Estimates of the slope in μ: one from each draw. The dashed line is the right answer.",
         alt="The exact standard deviations of three estimators of the slope in the mean, over σ, "
         "for μ = 1. The pathwise one is smallest, the score function's largest, with its best "
         "baseline in between.",
