@@ -37,7 +37,8 @@ def made(seed=0, elbo=101.0, bound=97.0, **changed):
         "epochs": [4, 4],
         "chosen_epoch": None,
         "test_pictures": 10,
-        "elbo_draws": 10,
+        "test_pixels_seed": 0,
+        "elbo_draws": 12,
         "measured": {"minus_elbo": [elbo, 0.25], "minus_bound_50": [bound, 0.31]},
         "training_seconds": 90.0,
         "training_cpu_seconds": 60.0,
@@ -91,6 +92,14 @@ def test_without_a_range_there_is_a_difference_and_no_verdict(bound, shown):
     assert cells(lines, "−L₅₀")[1:3] == ["97.5", f"{bound:.2f} ± 0.31 {shown}"]
 
 
+def test_a_round_number_is_shown_as_one():
+    row = ROW | {"published": [{"measure": "minus_elbo", "value": 99, "about": True}]}
+    assert cells(run_records.compared(row, [made()]), "−ELBO")[1:3] == [
+        "≈ 99",
+        "101.00 ± 0.25 (+2.00)",
+    ]
+
+
 def test_a_run_that_is_not_finished_gets_neither():
     record = made(epochs=[1, 4])
     lines = run_records.compared(ROW, [record])
@@ -101,11 +110,12 @@ def test_a_run_that_is_not_finished_gets_neither():
 
 
 def test_every_seed_has_its_column_also_one_that_nobody_asked_for(book):
-    for seed in (5, 1):
+    for seed in (5, 3, 1):
         keep(book, made(seed, elbo=100 + seed / 10))
     lines = run_records.compared(ROW, run_records.read_records(ROW, book / "runs"))
-    assert lines[0] == "| nats per picture | published | seed 0 | seed 1 | seed 5 |"
-    assert cells(lines, "−ELBO")[2:] == ["not run", "100.10 ± 0.25 ✓", "100.50 ± 0.25 ✓"]
+    assert lines[0] == "| nats per picture | published | seed 0 | seed 1 | seed 3 | seed 5 |"
+    shown = ["not run", *(f"100.{seed}0 ± 0.25 ✓" for seed in (1, 3, 5))]
+    assert cells(lines, "−ELBO")[2:] == shown
 
 
 @pytest.mark.parametrize(
@@ -162,7 +172,10 @@ def test_a_file_that_is_no_record(book, text):
 
 def test_a_row_on_the_page(book):
     keep(book, made(0))
-    keep(book, made(1, training_cpu_seconds=None, epochs=[1, 4], chosen_epoch=1))
+    keep(
+        book,
+        made(1, training_cpu_seconds=None, epochs=[1, 4], chosen_epoch=1, test_pixels_seed=None),
+    )
     lines = recorded_runs.reference(book, "toy")
     text = "\n".join(lines)
     assert "[A source](https://example.org/toy)" in text and "- in its size" in text
@@ -171,6 +184,9 @@ def test_a_row_on_the_page(book):
     assert cells(lines, "measuring")[1:] == ["2.0 h", "2.0 h"]
     assert cells(lines, "the model is that of epoch")[1:] == ["the last", "1"]
     assert cells(lines, "epochs")[1:] == ["4", "1 of 4: **not finished**"]
+    assert cells(lines, "their pixels")[1:] == ["drawn once, with seed 0", "as in the file"]
+    assert cells(lines, "draws of z for the −ELBO")[1:] == ["12 a picture"] * 2
+    assert cells(lines, "test pictures")[1:] == ["10", "10"]
     assert cells(lines, "machine")[1:] == ["a desk", "a desk"]
     assert "make reference ROW=toy SEED=1" in lines and made()["training"] in lines
     assert text.count("```") == 4
@@ -198,8 +214,10 @@ def test_the_cost_is_that_of_all_runs(book):
 
 
 def build(book, text):
-    (book / "index.md").write_text(f"# T\n\n{text}\n", encoding="utf-8")
-    (book / "conf.py").write_text('extensions = ["myst_parser", "recorded_runs"]\n')
+    """The page, which is written only the first time."""
+    if not (book / "index.md").exists():
+        (book / "index.md").write_text(f"# T\n\n{text}\n", encoding="utf-8")
+        (book / "conf.py").write_text('extensions = ["myst_parser", "recorded_runs"]\n')
     app = Sphinx(book, book, book / "out", book / "trees", "html", status=None, warning=None)
     app.build()
     return (book / "out/index.html").read_text(encoding="utf-8")

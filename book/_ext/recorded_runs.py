@@ -30,8 +30,12 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 
-def costs(records: list[dict]) -> list[str]:
+def circumstances(records: list[dict]) -> list[str]:
+    """How a model was measured, and what it took."""
     facts = {
+        "test pictures": lambda one: f"{one['test_pictures']}",
+        "their pixels": lambda one: pixels_text(one["test_pixels_seed"]),
+        "draws of z for the −ELBO": lambda one: f"{one['elbo_draws']} a picture",
         "epochs": epochs_text,
         "the model is that of epoch": lambda one: f"{one.get('chosen_epoch') or 'the last'}",
         "training": lambda one: duration(one["training_seconds"]),
@@ -40,8 +44,12 @@ def costs(records: list[dict]) -> list[str]:
         "machine": lambda one: one["machine"],
         "torch": lambda one: one["torch"],
     }
-    head = ["", *(f"seed {one['seed']}" for one in records)]
+    head = ["run", *(f"seed {one['seed']}" for one in records)]
     return table(head, [[name, *map(say, records)] for name, say in facts.items()])
+
+
+def pixels_text(seed: int | None) -> str:
+    return "as in the file" if seed is None else f"drawn once, with seed {seed}"
 
 
 def reference(source: Path, name: str) -> list[str]:
@@ -63,8 +71,16 @@ def reference(source: Path, name: str) -> list[str]:
         command = f"make reference ROW={name} SEED={row['seeds'][0]}"
         return [*lines, f"**{NOT_RUN.capitalize()}** yet. `{command}` does it."]
     commands = [one["command"] for one in records]
-    shown = ["```sh", *commands, "```", "", "The first of them trains with", "", "```sh"]
-    lines += ["What it took:", "", *costs(records), "", "To repeat it:", "", *shown]
+    shown = ["```sh", *commands, "```", "", "To train, the first of these runs", "", "```sh"]
+    lines += [
+        "How it was done, and what it took:",
+        "",
+        *circumstances(records),
+        "",
+        "To repeat it:",
+        "",
+        *shown,
+    ]
     return [*lines, records[0]["training"], "```"]
 
 

@@ -14,6 +14,7 @@ NEEDED = {
     "arguments": str,
     "epochs": list,
     "test_pictures": int,
+    "test_pixels_seed": (int, type(None)),
     "elbo_draws": int,
     "measured": dict,
     "training_seconds": (int, float),
@@ -71,7 +72,8 @@ def name_of(measure: str) -> str:
 
 
 def published_text(one: dict) -> str:
-    return f"{one['value']} ± {one['within']}" if "within" in one else f"{one['value']}"
+    about = "≈ " if one.get("about") else ""
+    return f"{about}{one['value']}" + (f" ± {one['within']}" if "within" in one else "")
 
 
 def finished(record: dict) -> bool:
