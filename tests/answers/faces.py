@@ -1,0 +1,565 @@
+"""Answers to the exercises of chapter 10, right in different styles, and wrong in known ways."""
+
+import math
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def cut(x, p):
+    return F.unfold(x, p, stride=p).transpose(1, 2)
+
+
+def cut_by_windows(x, p):
+    windows = x.unfold(2, p, p).unfold(3, p, p)
+    return windows.permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
+
+
+def cut_by_loops(x, p):
+    rows = []
+    for picture in x:
+        rows.append([])
+        for band in picture.split(p, 1):
+            rows[-1] += [tile.reshape(-1) for tile in band.split(p, 2)]
+    return torch.stack([torch.stack(row) for row in rows])
+
+
+def cut_by_numpy(x, p):
+    b, c, h, w = x.shape
+    split = x.numpy().reshape(b, c, h // p, p, w // p, p)
+    return np.einsum("bcrikj->brkcij", split).reshape(b, -1, c * p * p)
+
+
+def windows(*order):
+    """After unfold: batch, C, rows, columns, inside rows, inside columns."""
+
+    def answer(x, p):
+        b, c, h, w = x.shape
+        split = x.unfold(2, p, p).unfold(3, p, p)
+        return split.permute(order).reshape(b, h * w // p**2, c * p**2)
+
+    return answer
+
+
+def in_memory_order(x, p):
+    return x.reshape(len(x), -1, x.shape[1] * p * p)
+
+
+def far_apart(x, p):
+    b, c, h, w = x.shape
+    return torch.einsum("bcirjk->brkcij", x.reshape(b, c, p, h // p, p, w // p)).reshape(
+        b, -1, c * p * p
+    )
+
+
+def table(rows, columns, width):
+    n = width // 4
+    f = 10_000 ** (-torch.arange(n) / n)
+    r, c = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    r, c = r.reshape(-1, 1) * f, c.reshape(-1, 1) * f
+    return torch.cat([r.sin(), r.cos(), c.sin(), c.cos()], 1)
+
+
+def table_loops(rows, columns, width, first=0):
+    n, out = width // 4, []
+    f = [10_000 ** (-i / n) for i in range(n)]
+    for r in range(first, rows + first):
+        for c in range(first, columns + first):
+            waves = [[fn(p * v) for v in f] for p in (r, c) for fn in (math.sin, math.cos)]
+            out.append([value for wave in waves for value in wave])
+    return out
+
+
+def table_numpy(rows, columns, width):
+    r, c = np.divmod(np.arange(rows * columns), columns)
+    f = np.logspace(0, -4, width // 4, endpoint=False)
+    return np.hstack([fn(np.outer(p, f)) for p in (r, c) for fn in (np.sin, np.cos)])
+
+
+def waves(rows, columns, width, f=None, by=1.0, order=(0, 1, 2, 3)):
+    """The four parts in another order, with other frequencies, or with other angles."""
+    f = 10_000.0 ** -(torch.arange(0, width, 4) / width) if f is None else f
+    r = by * torch.arange(rows).repeat_interleave(columns)[:, None] * f
+    c = by * torch.arange(columns).repeat(rows)[:, None] * f
+    parts = r.sin(), r.cos(), c.sin(), c.cos()
+    return torch.hstack([parts[i] for i in order])
+
+
+def alternating(rows, columns, width):
+    full = waves(rows, columns, width)
+    sr, cr, sc, cc = full.chunk(4, 1)
+    out = torch.empty_like(full)
+    out[:, 0 : width // 2 : 2], out[:, 1 : width // 2 : 2] = sr, cr
+    out[:, width // 2 :: 2], out[:, width // 2 + 1 :: 2] = sc, cc
+    return out
+
+
+def down_the_columns(rows, columns, width):
+    grid = waves(rows, columns, width).view(rows, columns, width)
+    return grid.transpose(0, 1).reshape(-1, width)
+
+
+def numbered(rows, columns, width):
+    n = torch.arange(rows * columns)[:, None] * 10_000 ** (-torch.arange(0, width, 4) / width)
+    return torch.cat([n.sin(), n.cos(), n.sin(), n.cos()], 1)
+
+
+def softly(raw, low):
+    return torch.logaddexp(raw, torch.tensor(low).to(raw))
+
+
+def softly_by_root(raw, low):
+    above = raw - low
+    return low + (above + (above**2 + 0.1).sqrt()) / 2
+
+
+def softly_by_elu(raw, low):
+    return low + 1 + F.elu(raw - low - 1)
+
+
+def softly_by_hand(raw, low):
+    above = raw - low
+    return low + above.clamp(min=0) + torch.log1p(torch.exp(-above.abs()))
+
+
+def straight_through(raw, low):
+    return raw + (softly(raw, low) - raw).detach()
+
+
+def bent_sharply(raw, low):
+    above = raw - low
+    return low + torch.where(above > 0, above + 1e-4, 1e-4 * torch.exp(above.clamp(max=0)))
+
+
+def moment(m, s):
+    return (m**2 + (2 * s).exp()).mean()
+
+
+def ratios(x, mean, log_std, m, s):
+    return ((2 * log_std).exp().mean() / F.mse_loss(mean, x)).sqrt(), moment(m, s)
+
+
+def ratios_by_norms(x, mean, log_std, m, s):
+    first = log_std.exp().norm() / (x - mean).norm()
+    return first.item(), (m.norm() ** 2 + s.exp().norm() ** 2).item() / m.numel()
+
+
+def ratios_by_numpy(x, mean, log_std, m, s):
+    x, mean, log_std, m, s = (v.numpy() for v in (x, mean, log_std, m, s))
+    rms = [np.sqrt(np.average(v**2)) for v in (np.exp(log_std), x - mean)]
+    return rms[0] / rms[1], np.average(m**2) + np.average(np.exp(s) ** 2)
+
+
+def first(value):
+    return lambda x, mean, log_std, m, s: (value(log_std.exp(), x - mean), moment(m, s))
+
+
+def second(value):
+    return lambda *case: (ratios(*case)[0], value(*case[3:]))
+
+
+def rms(v):
+    return (v**2).mean() ** 0.5
+
+
+def slip(ratio, moment):
+    one, half = 0.9 <= ratio <= 1.1, 0.4 <= moment <= 0.6
+    root, full = 0.9 <= ratio / math.sqrt(2) <= 1.1, 0.8 <= moment <= 1.2
+    if one and full:
+        return "right"
+    if root and full:
+        return "likelihood"
+    if one and half:
+        return "kl"
+    return "both" if root and half else "unknown"
+
+
+def slip_between(ratio, moment):
+    """Any limit between what is allowed and what is wild."""
+    likelihood = "no" if 0.8 < ratio < 1.2 else "yes" if 1.2 < ratio < 1.8 else "?"
+    kl = "yes" if 0.33 < moment < 0.7 else "no" if 0.7 < moment < 1.5 else "?"
+    names = {"nono": "right", "yesno": "likelihood", "noyes": "kl", "yesyes": "both"}
+    return names.get(likelihood + kl, "unknown")
+
+
+def slip_by_logs(ratio, moment):
+    pairs = {(0, 0): "right", (1, 0): "likelihood", (0, 2): "kl", (1, 2): "both"}
+    a, b = 2 * math.log2(ratio), -2 * math.log2(moment)
+    near = abs(a - round(a)) < 0.31 and abs(b - 2 * round(b / 2)) < 0.66
+    return pairs.get((round(a), 2 * round(b / 2)), "unknown") if near else "unknown"
+
+
+def within(first_off=0.1, second_off=0.2, root=2**0.5, half=0.5):
+    def answer(ratio, moment):
+        for name, (r, m) in {
+            "right": (1, 1),
+            "likelihood": (root, 1),
+            "kl": (1, half),
+            "both": (root, half),
+        }.items():
+            if abs(ratio / r - 1) < first_off and abs(moment / m - 1) < second_off:
+                return name
+        return "unknown"
+
+    return answer
+
+
+def renamed(**names):
+    return lambda r, m: names.get(slip(r, m), slip(r, m))
+
+
+def two_limits(ratio, moment):
+    if ratio > 1.2:
+        return "both" if moment < 0.7 else "likelihood"
+    return "kl" if moment < 0.7 else "right"
+
+
+def smile(codes, smiles, glasses):
+    means = [
+        [codes[(smiles == s) & (glasses == g)].mean(0) for g in (False, True)]
+        for s in (False, True)
+    ]
+    return (means[1][0] + means[1][1] - means[0][0] - means[0][1]) / 2
+
+
+def smile_loops(codes, smiles, glasses):
+    total = torch.zeros_like(codes[0])
+    for kind in (True, False):
+        rows = {True: [], False: []}
+        for code, s, g in zip(codes, smiles.tolist(), glasses.tolist(), strict=True):
+            if g == kind:
+                rows[s].append(code)
+        total += sum(rows[True]) / len(rows[True]) - sum(rows[False]) / len(rows[False])
+    return total / 2
+
+
+def smile_by_weights(codes, smiles, glasses):
+    """Each face counts with one over the size of its group."""
+    group = 2 * smiles.long() + glasses.long()
+    weight = 1 / torch.bincount(group)[group].to(codes)
+    return (weight * (2 * smiles.to(codes) - 1)) @ codes / 2
+
+
+def plain(codes, smiles, glasses):
+    return codes[smiles].mean(0) - codes[~smiles].mean(0)
+
+
+def among(codes, smiles, who):
+    return plain(codes[who], smiles[who], None)
+
+
+def regression(codes, smiles, glasses):
+    design = torch.stack([smiles, glasses, torch.ones_like(glasses)], 1).to(codes)
+    return (torch.linalg.pinv(design) @ codes)[0]
+
+
+def arrived(before, after, wanted, asked):
+    moved = after - before
+    share = moved[:, wanted] / asked
+    drift = moved.mean(0).abs() / before.std(0)
+    rest = torch.arange(len(drift)) != wanted
+    return share.mean(), (share > 1 / 3).to(before).mean(), drift[rest].max()
+
+
+def arrived_by_numpy(before, after, wanted, asked):
+    b, a = before.numpy(), after.numpy()
+    share = (a[:, wanted] - b[:, wanted]) / asked
+    drift = np.abs(a.mean(0) - b.mean(0)) / b.std(0, ddof=1)
+    return share.mean(), np.mean(3 * share > 1), np.delete(drift, wanted).max()
+
+
+def arrived_by_loops(before, after, wanted, asked):
+    faces, factors = before.shape
+    total, count, worst = 0.0, 0, 0.0
+    for n in range(faces):
+        part = (after[n, wanted] - before[n, wanted]).item() / asked
+        total, count = total + part, count + (part > 1 / 3)
+    for k in range(factors):
+        if k != wanted:
+            mean = before[:, k].mean()
+            std = (((before[:, k] - mean) ** 2).sum() / (faces - 1)) ** 0.5
+            worst = max(worst, (abs(after[:, k].mean() - mean) / std).item())
+    return total / faces, count / faces, worst
+
+
+def but(part, value):
+    """`arrived` with one of its results replaced."""
+
+    def answer(b, a, w, asked):
+        found = list(arrived(b, a, w, asked))
+        found[part] = value(b, a, w, asked)
+        return tuple(found)
+
+    return answer
+
+
+def rest(v, w):
+    return v[:, [k for k in range(v.shape[1]) if k != w]]
+
+
+def drifts(value):
+    return but(2, lambda b, a, w, asked: value(rest(b, w), rest(a, w)))
+
+
+def halved_in_place(raw, low):
+    raw -= low
+    return low + F.softplus(raw)
+
+
+RIGHT = {
+    "patches": [cut, cut_by_windows, cut_by_loops, cut_by_numpy],
+    "positions": [table, table_loops, table_numpy, waves],
+    "bounded_log_std": [softly, softly_by_root, softly_by_elu, softly_by_hand],
+    "two_ratios": [ratios, ratios_by_norms, ratios_by_numpy],
+    "slip": [slip, slip_between, slip_by_logs],
+    "direction": [smile, smile_loops, smile_by_weights],
+    "arrived": [arrived, arrived_by_numpy, arrived_by_loops],
+}
+
+# Each with a part of the diagnosis that names the mistake, or None where it has no name.
+WRONG = {
+    "patches": [
+        (in_memory_order, "rows of pixels"),
+        (lambda x, p: x.reshape(len(x), -1, x.shape[1], p, p).flatten(2), "rows of pixels"),
+        (windows(0, 1, 2, 3, 4, 5), "before `reshape`"),
+        (windows(0, 3, 2, 1, 4, 5), "run down the columns"),
+        (windows(0, 2, 3, 4, 5, 1), "channel changes fastest"),
+        (windows(0, 2, 3, 4, 1, 5), "between rows and columns"),
+        (windows(0, 2, 3, 1, 5, 4), "go down the columns"),
+        (lambda x, p: cut(x.transpose(2, 3), p), "mirrored"),
+        (windows(0, 2, 3, 5, 4, 1), "turned round"),
+        (windows(2, 3, 0, 1, 4, 5), "several pictures"),
+        (windows(0, 2, 1, 4, 3, 5), "side by side"),
+        (far_apart, "far apart"),
+        (lambda x, p: F.unfold(x, p, stride=p), "a token is a row"),
+        (lambda x, p: cut(x, p).transpose(0, 1), "picture second"),
+        (lambda x, p: cut(x, p).reshape(-1, x.shape[1] * p * p), "Keep the batch"),
+        (lambda x, p: x.unfold(2, p, p).unfold(3, p, p).flatten(4).flatten(1, 3), "of its own"),
+        (
+            lambda x, p: x.unfold(2, p, p).unfold(3, p, p).permute(0, 2, 3, 1, 4, 5).flatten(3),
+            "still a grid",
+        ),
+        (lambda x, p: cut(x, p).unflatten(2, (-1, p, p)), "not in one row"),
+        (lambda x, p: cut(x.mean(1, keepdim=True), p), "Colours"),
+        (lambda x, p: F.unfold(x, p).mT, "overlap"),
+        (lambda x, p: cut(x, 2), None),
+        (lambda x, p: cut(x.flip(2), p), None),
+        (lambda x, p: cut(x.float(), p), "float64"),
+    ],
+    "positions": [
+        (lambda r, c, w: waves(r, c, w, order=(2, 3, 0, 1)), "first the row"),
+        (down_the_columns, "run down"),
+        (lambda r, c, w: waves(c, r, w), "swapped everywhere"),
+        (
+            lambda r, c, w: waves(r, c, w, 10_000 ** (-torch.arange(w // 4) / (w // 2))),
+            "fall too slowly",
+        ),
+        (lambda r, c, w: waves(r, c, w, 10_000 ** (-torch.arange(w // 4) / w)), "whole width"),
+        (lambda r, c, w: waves(r, c, w, 1e4 ** (-8 * torch.arange(w // 4) / w)), "2 too many"),
+        (lambda r, c, w: waves(r, c, w, torch.logspace(0, -4, w // 4)), "not reached"),
+        (
+            lambda r, c, w: waves(r, c, w, 1e4 ** (torch.arange(0, w, 4).double() / w)),
+            "lacks its minus",
+        ),
+        (lambda r, c, w: waves(r, c, w, 1_000 ** -(torch.arange(0, w, 4) / w)), "1000, not"),
+        (lambda r, c, w: waves(r, c, w, 1e4 ** -(torch.arange(4, w + 1, 4) / w)), "fastest wave"),
+        (
+            lambda r, c, w: waves(r, c, w, 1e4 ** -(torch.arange(0, w, 4).flip(0) / w)),
+            "slow to fast",
+        ),
+        (lambda r, c, w: waves(r, c, w, by=math.pi / 180), "as degrees"),
+        (lambda r, c, w: waves(r, c, w, by=2 * math.pi), "2π"),
+        (alternating, "alternate"),
+        (lambda r, c, w: waves(r, c, w, order=(1, 0, 3, 2)), "Sine and cosine are swapped"),
+        (lambda r, c, w: waves(r, c, w, order=(0, 2, 1, 3)), "Both sines"),
+        (lambda r, c, w: waves(r, c, w, order=(0, 0, 2, 2)), "sines only"),
+        (lambda r, c, w: table_loops(r, c, w, first=1), "from 1"),
+        (numbered, "number the patches"),
+        (lambda r, c, w: table(r, c, w).view(r, c, w), "one row for each place"),
+        (lambda r, c, w: table(r, c, 2 * w)[:, :w], None),
+        (lambda r, c, w: table(r, c, w) + torch.randn(r * c, w) * 1e-3, None),
+        (lambda r, c, w: table(r, c, w).T, "shape"),
+        (lambda r, c, w: table(r, c, w)[:, : w // 2], "shape"),
+    ],
+    "bounded_log_std": [
+        (lambda raw, low: raw.clamp(min=low), "so no slope leads back"),
+        (lambda raw, low: low + F.relu(raw - low), "so no slope leads back"),
+        (lambda raw, low: raw.exp().clamp(min=math.exp(low)).log(), "so no slope leads back"),
+        (lambda raw, low: raw, "without a bound"),
+        (lambda raw, low: raw.exp(), "not log σ"),
+        (lambda raw, low: F.softplus(raw), "above 0"),
+        (lambda raw, low: low + torch.log1p(raw.exp()), "bends at 0"),
+        (lambda raw, low: torch.log1p((raw - low).exp()), "Add the bound again"),
+        (lambda raw, low: low + F.softplus(raw + low), "subtracted"),
+        (lambda raw, low: low + (raw - low).exp(), "as fast as exp"),
+        (lambda raw, low: low + (raw - low).sigmoid(), "more than 1"),
+        (lambda raw, low: low - F.softplus(low - raw), "bound from above"),
+        (lambda raw, low: raw.clamp(max=low), "cuts off"),
+        (lambda raw, low: low + abs(raw - low), "wrong sign"),
+        (lambda raw, low: torch.maximum(raw, low + 0.01 * (raw - low)), "only slower"),
+        (lambda raw, low: raw.exp().clamp(min=low).log(), "bound for log σ"),
+        (lambda raw, low: F.silu(raw - low) + low, "dips"),
+        (lambda raw, low: torch.log(raw.exp() + math.exp(low)), "more than a float"),
+        (lambda raw, low: low + torch.log1p(torch.exp(raw - low)), "more than a float"),
+        (straight_through, "not the slope"),
+        (bent_sharply, "kink"),
+        (lambda raw, low: softly(raw.detach(), low), "no gradient"),
+        (lambda raw, low: np.logaddexp(raw.numpy(), low), "no gradient"),
+        (lambda raw, low: low + 4 * F.softplus((raw - low) / 4), "away from raw"),
+        (lambda raw, low: low + 0.2 + F.softplus(raw - low - 0.2), "above the bound"),
+        (lambda raw, low: softly(raw, low - 0.2), "below the bound"),
+        (lambda raw, low: softly(raw, low).clamp(max=low + 9), "away from raw"),
+        (lambda raw, low: softly(raw, low).mean(), "shape"),
+        (lambda raw, low: softly(raw.float(), low), "float64"),
+        (halved_in_place, "in place"),
+        (lambda raw, low: softly(raw, -3.0), "the bound"),
+    ],
+    "two_ratios": [
+        (first(lambda s, e: s.mean() / rms(e)), "σ is averaged before"),
+        (first(lambda s, e: s.log().mean().exp() / rms(e)), "log σ is averaged"),
+        (first(lambda s, e: (s.mean() / (e**2).mean()).sqrt()), "as if it were log σ²"),
+        (first(lambda s, e: rms(s.log()) / rms(e)), "still a logarithm"),
+        (first(lambda s, e: (s**2).mean() / (e**2).mean()), "ratio of variances"),
+        (first(lambda s, e: rms(e) / rms(s)), "upside down"),
+        (first(lambda s, e: (s / abs(e)).mean()), "divided by itself"),
+        (first(lambda s, e: rms(e / s)), "another question"),
+        (first(lambda s, e: rms(s) / abs(e).mean()), "average size"),
+        (first(lambda s, e: rms(s) / (e**2).mean()), "over MSE"),
+        (first(lambda s, e: rms(s) / e.std()), "mean error is subtracted"),
+        (
+            first(lambda s, e: (((s**2).mean((1, 2, 3)) / (e**2).mean((1, 2, 3))) ** 0.5).mean()),
+            "its own ratio",
+        ),
+        (second(lambda m, s: (m.mean(0) ** 2 + (2 * s).exp().mean(0)).mean()), "codes on both"),
+        (
+            second(lambda m, s: (m.var(0, correction=0) + (2 * s).exp().mean(0)).mean()),
+            "variance around",
+        ),
+        (second(lambda m, s: (m**2 + s.exp()).mean()), "as if it were log σ²"),
+        (second(lambda m, s: (m**2 + s**2).mean()), "still a logarithm"),
+        (second(lambda m, s: (m**2).mean()), "σ² is missing"),
+        (second(lambda m, s: (2 * s).exp().mean()), "μ² is missing"),
+        (second(lambda m, s: (m**2 + s.exp() ** 2).sum(1).mean()), "summed over the latents"),
+        (second(lambda m, s: (m**2 + s.exp() ** 2).mean(0)), "one for each latent"),
+        (second(lambda m, s: moment(m, s) - 1), "1 is subtracted"),
+        (second(lambda m, s: moment(m, s).sqrt()), "a root"),
+        (second(lambda m, s: (2 * m**2 + s.exp()).mean()), "2μ² + σ"),
+        (lambda *case: ratios(*case)[::-1], "wrong order"),
+        (lambda *case: ratios(*case)[0], "shape"),
+        (second(lambda m, s: (m**2 + 2 * s.exp()).mean()), None),
+        (first(lambda s, e: s.median() / e.abs().median()), None),
+    ],
+    "slip": [
+        (renamed(likelihood="kl", kl="likelihood"), "are swapped"),
+        (renamed(right="both", both="right"), "are swapped"),
+        (two_limits, "Two limits"),
+        (within(root=2), "σ² over MSE"),
+        (within(root=0.5**0.5), "σ too large"),
+        (within(half=2.0), "codes too small"),
+        (within(half=0.25), "expect ¼"),
+        (lambda r, m: slip(1 / r, m), "σ too large"),
+        (lambda r, m: slip(r, 1 / m), "codes too small"),
+        (renamed(both="likelihood"), "at the first one"),
+        (renamed(both="kl"), "at the second one"),
+        (lambda r, m: slip(r, 1), "first number only"),
+        (lambda r, m: slip(1, m), "second number only"),
+        (lambda r, m: slip(m, r), "numbers are swapped"),
+        (within(0.06, 0.15), "too narrow"),
+        (within(0.001, 0.001), "of every training"),
+        (within(9.0, 9.0), "of every training"),
+        (lambda r, m: "right", "of every training"),
+        (within(0.1, 0.9), "How far"),
+        (lambda r, m: "std", "none of the five"),
+        (lambda r, m: 1, "a string"),
+    ],
+    "direction": [
+        (plain, "glasses come along"),
+        (lambda c, s, g: -smile(c, s, g), "takes a smile away"),
+        (lambda c, s, g: plain(c, ~s, g), "and glasses come along"),
+        (among, "with glasses only"),
+        (lambda c, s, g: among(c, s, ~g), "without glasses only"),
+        (
+            lambda c, s, g: (g.sum() * among(c, s, g) + (~g).sum() * among(c, s, ~g)) / len(g),
+            "larger weight",
+        ),
+        (regression, "linear regression"),
+        (lambda c, s, g: among(c, s, g) + among(c, s, ~g), "are added"),
+        (lambda c, s, g: among(c, s, g) - among(c, s, ~g), "are subtracted"),
+        (lambda c, s, g: smile(c, g, s), "direction of glasses, among"),
+        (lambda c, s, g: plain(c, g, s), "direction of glasses."),
+        (lambda c, s, g: F.normalize(smile(c, s, g), dim=0), "normalised"),
+        (lambda c, s, g: c[s & g].mean(0) - c[~s & ~g].mean(0), "do neither"),
+        (
+            lambda c, s, g: (
+                sum(c[s & k].median(0).values - c[~s & k].median(0).values for k in (g, ~g)) / 2
+            ),
+            "medians",
+        ),
+        (lambda c, s, g: smile(c, s, g).mean(), "over the latents, too"),
+        (
+            lambda c, s, g: sum(c[s & k].sum(0) - c[~s & k].sum(0) for k in (g, ~g)) / 2,
+            "sums, not means",
+        ),
+        (
+            lambda c, s, g: sum(c[s & k].mean(0) - c[k].mean(0) for k in (g, ~g)) / 2,
+            "all faces of their kind",
+        ),
+        (lambda c, s, g: torch.stack([among(c, s, ~g), among(c, s, g)]), "for each kind"),
+        (lambda c, s, g: c[s].mean(0), None),
+        (lambda c, s, g: c[s & ~g].mean(0) - c[~s].mean(0), None),
+        (lambda c, s, g: smile(c, s, g).float(), "float64"),
+    ],
+    "arrived": [
+        (but(0, lambda b, a, w, asked: (a - b)[:, w].mean()), "not divided"),
+        (but(0, lambda b, a, w, asked: a[:, w].mean() / asked), "readings"),
+        (but(0, lambda b, a, w, asked: (b - a)[:, w].mean() / asked), "after minus before"),
+        (but(0, lambda b, a, w, asked: ((a - b)[:, w] / asked).abs().mean()), "without their sign"),
+        (but(0, lambda b, a, w, asked: ((a - b)[:, w] / asked).median()), "a median"),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w] > asked / 3).double().mean()),
+            "`asked` below 0",
+        ),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w].abs() > abs(asked) / 3).double().mean()),
+            "either direction",
+        ),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w] * asked > 0).double().mean()),
+            "however little",
+        ),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w] / asked >= 1).double().mean()),
+            "A third is enough",
+        ),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w] / asked > 0.5).double().mean()),
+            "half of what",
+        ),
+        (but(1, lambda b, a, w, asked: ((a - b)[:, w] > 1 / 3).double().mean()), "with a third"),
+        (
+            but(1, lambda b, a, w, asked: ((a - b)[:, w] / asked > 1 / 3).sum()),
+            "number of faces",
+        ),
+        (
+            but(2, lambda b, a, w, asked: ((a - b).mean(0).abs() / b.std(0)).max()),
+            "among what else came",
+        ),
+        (drifts(lambda b, a: ((a - b).abs().mean(0) / b.std(0)).max()), "lose their sign"),
+        (drifts(lambda b, a: ((a - b).mean(0) / b.std(0)).max()), "*down*"),
+        (drifts(lambda b, a: (a - b).mean(0).abs().max()), "units of each factor"),
+        (drifts(lambda b, a: ((a - b).mean(0).abs() / b.var(0)).max()), "by a variance"),
+        (
+            drifts(lambda b, a: ((a - b).mean(0).abs() / (a - b).std(0)).max()),
+            "spread of the moves",
+        ),
+        (drifts(lambda b, a: ((a - b).mean(0).abs() / a.std(0)).max()), "after the move"),
+        (drifts(lambda b, a: ((a - b).mean(0).abs() / b.std(0)).mean()), "an average over"),
+        (drifts(lambda b, a: ((a - b).mean(0).abs() / b.std(0)).sum()), "a sum over"),
+        (drifts(lambda b, a: (a - b).mean(0).abs() / b.std(0)), "one for each factor"),
+        (lambda *case: arrived(*case)[:2], "shape"),
+        (lambda *case: arrived(*case)[::-1], None),
+        (lambda b, a, w, asked: arrived(b, a, 0, asked), "depends on these"),
+        (lambda b, a, w, asked: arrived(a, b, w, asked), None),
+    ],
+}
