@@ -18,6 +18,9 @@ SOLUTIONS := $(wildcard book/solutions/*.ipynb)
 OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
 # MNIST for the second pass over the chapters: the folder that is set, or one beside this checkout.
 DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/data/MNIST))
+# Portraits for chapter 10, where there are some: the folder that is set, or a few beside this checkout.
+ARCHIVE := $(wildcard ../shared/data/CongressFaces/congress_faces.zip)
+PORTRAITS := $(or $(VAE_COURSE_PORTRAITS),$(if $(ARCHIVE),$(abspath _build/portraits)))
 NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
 SEEDS ?= 20
 
@@ -52,7 +55,8 @@ test: setup
 	pytest -n 2 --dist loadfile --ignore=tests/browser
 	$(NBVAL) $(CHAPTERS) $(SOLUTIONS)
 ifneq ($(DATA),)
-	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) $(NBVAL) $(CHAPTERS)
+	$(if $(ARCHIVE),python -m zipfile -e $(ARCHIVE) _build/portraits)
+	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) VAE_COURSE_PORTRAITS=$(PORTRAITS) $(NBVAL) $(CHAPTERS)
 endif
 	$(MAKE) pages
 

@@ -122,7 +122,7 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
         "measured": measured,
         "training_seconds": json.loads((folder / "run.json").read_text())["seconds"],
         "training_cpu_seconds": None if None in cpu else round(sum(cpu), 1),
-        "measuring_seconds": round(seconds_of_pieces(pieces), 1),
+        "measuring_seconds": round(seconds_of_pieces(pieces), 3),
         "machine": machine(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -69,7 +69,7 @@ def load_images(
                  with 40 attributes as factors              would take 8 GB
     a folder     3x64x64: every picture in and below it,    90 % / 10 %
                  shorter side resized, centre kept
-    an .npz file arrays train and test, uint8           all
+    an .npz file arrays train and test, uint8               all
 
     A number below what there is picks pictures at random, by `seed`; train and test never share
     one. The global random state is left alone. A folder called like a set is meant by a Path.
@@ -86,8 +86,7 @@ def load_images(
     wanted = (n_train, n_test)
     default = DEFAULTS.get(name) if isinstance(name, str) else None
     how = wanted, default, seed
-    if name == "digits":
-        name = _digits_or_stand_in()
+    name = _digits_or_stand_in() if name == "digits" else name
     if name in ("digits", "faces"):
         return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
     if isinstance(name, str) and name in ORIGINAL_SIZES:
