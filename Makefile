@@ -86,7 +86,7 @@ claims: setup
 
 # Without ROW, the list of rows. It goes on where it was stopped.
 reference: setup
-	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/reference.py $(ROW) --seed $(or $(SEED),0) $(if $(EPOCHS),--epochs $(EPOCHS))
+	TQDM_DISABLE= VAE_COURSE_DATA=$(or $(VAE_COURSE_DATA),$(if $(DATA),$(abspath $(DATA)/..))) python tools/reference.py $(ROW) --seed $(or $(SEED),0) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 lock: setup
 	pip install --quiet uv

@@ -98,6 +98,12 @@ def test_the_stages_are_those_of_the_sources():
     assert ends(ROWS["cs236"]) == [None]
 
 
+@pytest.mark.parametrize(("name", "until"), [("cs236", 3), ("burda", 0), ("burda", -1)])
+def test_a_row_says_where_it_cannot_stop(name, until):
+    with pytest.raises(ValueError, match=f"{name} trains for .* epoch {until}"):
+        reference_training.stage_ends(ROWS[name], until)
+
+
 def test_every_committed_record_belongs_to_a_row():
     for path in (reference.ROOT / "book/runs").glob("*.json"):
         row = ROWS[path.stem.rpartition("-")[0]]

@@ -47,8 +47,14 @@ def planned_epochs(row: dict) -> int | None:
 
 
 def stage_ends(row: dict, until: int | None = None) -> list[int | None]:
-    """The epochs at which training stops for a moment; None: only at the end of its steps."""
+    """The epochs at which training stops for a moment; None: only at the end of its steps.
+
+    Raises ValueError for an `until` that the row cannot stop at.
+    """
     planned = planned_epochs(row)
+    if until is not None and (planned is None or until < 1):
+        counts = f"{planned} epochs" if planned else "steps, not epochs"
+        raise ValueError(f"{row['row']} trains for {counts}; it cannot stop at epoch {until}")
     if planned is None:
         return [None]
     last = min(until or planned, planned)
