@@ -15,11 +15,14 @@ def saved(folder, **arrays):
     return folder / "own.npz"
 
 
-@pytest.mark.parametrize("shape", [(5, 16), (5, 4, 4), (5, 1, 4, 4)])
-def test_grey_pictures_keep_their_values_and_order(tmp_path, shape):
+SHAPES = [((5, 16), (4, 4)), ((5, 2, 8), (2, 8)), ((5, 1, 8, 2), (8, 2))]
+
+
+@pytest.mark.parametrize(("shape", "size"), SHAPES)
+def test_grey_pictures_keep_their_values_and_order(tmp_path, shape, size):
     path = saved(tmp_path, train=GREY.reshape(shape), test=GREY[:2].reshape(2, *shape[1:]))
     found = load_images(str(path))
-    expected = torch.tensor(GREY / 255, dtype=torch.float32).reshape(5, 1, 4, 4)
+    expected = torch.tensor(GREY / 255, dtype=torch.float32).reshape(5, 1, *size)
     torch.testing.assert_close(found.train, expected)
     torch.testing.assert_close(found.test, expected[:2])
     assert found.train_labels is None and found.train_factors is None and found.name == str(path)
