@@ -134,7 +134,7 @@ A root mean square: square first, then average, and take the root last. One for 
 </details>
 <details><summary>Hint 2</summary>
 
-All three networks' outputs with `log_std` in their names are $\log\sigma$. What do you have to write for $\sigma^2$?
+Both inputs with `log_std` in their names are $\log\sigma$. What do you have to write for $\sigma^2$?
 
 </details>
 """
