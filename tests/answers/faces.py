@@ -118,6 +118,10 @@ def softly_by_elu(raw, low):
     return low + 1 + F.elu(raw - low - 1)
 
 
+def softly_but_firmer(raw, low):
+    return low + F.softplus(raw - low, beta=4)
+
+
 def softly_by_hand(raw, low):
     above = raw - low
     return low + above.clamp(min=0) + torch.log1p(torch.exp(-above.abs()))
@@ -310,7 +314,7 @@ def halved_in_place(raw, low):
 RIGHT = {
     "patches": [cut, cut_by_windows, cut_by_loops, cut_by_numpy],
     "positions": [table, table_loops, table_numpy, waves],
-    "bounded_log_std": [softly, softly_by_root, softly_by_elu, softly_by_hand],
+    "bounded_log_std": [softly, softly_by_root, softly_by_elu, softly_by_hand, softly_but_firmer],
     "two_ratios": [ratios, ratios_by_norms, ratios_by_numpy],
     "slip": [slip, slip_between, slip_by_logs],
     "direction": [smile, smile_loops, smile_by_weights],
@@ -350,7 +354,7 @@ WRONG = {
     "positions": [
         (lambda r, c, w: waves(r, c, w, order=(2, 3, 0, 1)), "first the row"),
         (down_the_columns, "run down"),
-        (lambda r, c, w: waves(c, r, w), "swapped everywhere"),
+        (lambda r, c, w: waves(c, r, w), "as if a row had"),
         (
             lambda r, c, w: waves(r, c, w, 10_000 ** (-torch.arange(w // 4) / (w // 2))),
             "fall too slowly",
@@ -404,6 +408,7 @@ WRONG = {
         (lambda raw, low: low + torch.log1p(torch.exp(raw - low)), "more than a float"),
         (straight_through, "not the slope"),
         (bent_sharply, "kink"),
+        (lambda raw, low: low + F.softplus(raw - low, beta=100), "does not rise"),
         (lambda raw, low: softly(raw.detach(), low), "no gradient"),
         (lambda raw, low: np.logaddexp(raw.numpy(), low), "no gradient"),
         (lambda raw, low: low + 4 * F.softplus((raw - low) / 4), "away from raw"),
@@ -438,6 +443,11 @@ WRONG = {
         ),
         (second(lambda m, s: (m**2 + s.exp()).mean()), "as if it were log σ²"),
         (second(lambda m, s: (m**2 + s**2).mean()), "still a logarithm"),
+        (lambda x, y, r, m, s: ratios(x, y, r / 2, m, s / 2), "In both, you use log σ"),
+        (
+            lambda x, y, r, m, s: (rms(r) / rms(x - y), (m**2 + s**2).mean()),
+            "In both, σ is still",
+        ),
         (second(lambda m, s: (m**2).mean()), "σ² is missing"),
         (second(lambda m, s: (2 * s).exp().mean()), "μ² is missing"),
         (second(lambda m, s: (m**2 + s.exp() ** 2).sum(1).mean()), "summed over the latents"),

@@ -62,6 +62,13 @@ MISTAKES = {
     "In the first, you use log σ as if it were log σ².": (
         _first(lambda s, e: _rms(s.sqrt()) / _rms(e))
     ),
+    "In both, you use log σ as if it were log σ².": lambda x, m, s, q, t: two_ratios(
+        x, m, s / 2, q, t / 2
+    ),
+    "In both, σ is still a logarithm.": lambda x, m, s, q, t: (
+        _rms(s) / _rms(x - m),
+        (q**2 + t**2).mean(),
+    ),
     "In the first, σ is still a logarithm.": _first(lambda s, e: _rms(s.log()) / _rms(e)),
     "The first is a ratio of variances: its root is missing.": (
         _first(lambda s, e: (_rms(s) / _rms(e)) ** 2)

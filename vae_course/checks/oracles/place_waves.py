@@ -78,7 +78,7 @@ MISTAKES = {
     "The places run down the columns. Go along the first row, then the next.": (
         _slip(places=lambda r, c: _grid(c, r).flip(0))
     ),
-    "Rows and columns are swapped everywhere: in the order of places, and inside a position.": (
+    "You count as if a row had as many places as there are rows. It has one for each column.": (
         _slip(places=lambda r, c: _grid(c, r))
     ),
     "The frequencies fall too slowly: how many of them are there? i must run over them all until "
