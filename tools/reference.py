@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import torch
-from reference_training import BEST, planned_epochs, seeded, train_in_stages, training_arguments
+from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
 from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
@@ -83,10 +83,12 @@ def seconds_of_pieces(folder: Path) -> float:
 
 def epochs_of(row: dict, folder: Path) -> list[float]:
     """How many are done, and how many there are to do."""
-    run = json.loads((folder / "run.json").read_text())
     with open(folder / "eval.csv", newline="") as file:
-        done = float(list(csv.DictReader(file))[-1]["epoch"])
-    return [round(done, 1), planned_epochs(row) or round(done * run["total"] / run["step"], 1)]
+        last = list(csv.DictReader(file))[-1]
+    done = float(last["epoch"])
+    steps = planned(row, "steps")
+    all_of_them = done * steps / int(last["step"]) if steps else planned(row, "epochs")
+    return [round(done, 1), round(all_of_them, 1)]
 
 
 def chosen_epoch(row: dict, stages: list[dict]) -> int | None:
@@ -122,7 +124,7 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
         "measured": measured,
         "training_seconds": json.loads((folder / "run.json").read_text())["seconds"],
         "training_cpu_seconds": None if None in cpu else round(sum(cpu), 1),
-        "measuring_seconds": round(seconds_of_pieces(pieces), 3),
+        "measuring_seconds": round(seconds_of_pieces(pieces), 4),
         "machine": machine(),
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -40,10 +40,10 @@ def find_file(row: dict) -> Path | None:
     return found
 
 
-def planned_epochs(row: dict) -> int | None:
-    """None where the row counts in steps."""
+def planned(row: dict, unit: str) -> int | None:
+    """How many "steps" or "epochs" the row trains for; None where it counts in the other."""
     words = shlex.split(row["arguments"])
-    return int(words[words.index("--epochs") + 1]) if "--epochs" in words else None
+    return int(words[words.index(f"--{unit}") + 1]) if f"--{unit}" in words else None
 
 
 def stage_ends(row: dict, until: int | None = None) -> list[int | None]:
@@ -51,14 +51,14 @@ def stage_ends(row: dict, until: int | None = None) -> list[int | None]:
 
     Raises ValueError for an `until` that the row cannot stop at.
     """
-    planned = planned_epochs(row)
-    if until is not None and (planned is None or until < 1):
-        counts = f"{planned} epochs" if planned else "steps, not epochs"
+    epochs = planned(row, "epochs")
+    if until is not None and (epochs is None or until < 1):
+        counts = f"{epochs} epochs" if epochs else "steps, not epochs"
         raise ValueError(f"{row['row']} trains for {counts}; it cannot stop at epoch {until}")
-    if planned is None:
+    if epochs is None:
         return [None]
-    last = min(until or planned, planned)
-    ends = row.get("stop_after") or range(0, last, row.get("choose_every", planned))
+    last = min(until or epochs, epochs)
+    ends = row.get("stop_after") or range(0, last, row.get("choose_every", epochs))
     return [end for end in ends if 0 < end < last] + [last]
 
 

@@ -88,7 +88,9 @@ def verdict(one: dict, record: dict) -> str:
         return ""
     if "within" not in one:
         return f"({difference:+.2f})".replace("-", "−")
-    return "✓" if abs(difference) <= one["within"] else "✗ outside"
+    if abs(difference) <= one["within"]:
+        return "✓"
+    return "✗ above" if difference > 0 else "✗ below"
 
 
 def measured_text(one: dict, record: dict) -> str:
