@@ -39,7 +39,6 @@ from vae_course.training import fit
 
 seed = begin("10_faces")
 faces = load_images("faces", n_train=3_000, n_test=1_000, seed=seed)
-D = faces.train[0].numel()
 known = faces.test_factors
 
 # %% tags=["hide-input"]
@@ -59,7 +58,7 @@ Why drawn faces? Each of them is made from sixteen **factors**: the smile from �
 
 ## A picture as a sequence
 
-A **transformer** works on a sequence of **tokens**, each a vector of the same width. So cut the picture into patches of 8 × 8 pixels. The same linear map turns each patch into a token. Blocks of **attention** follow: in each, every token looks at all others and takes over what it finds useful.
+A **transformer** ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)) works on a sequence of **tokens**, each a vector of the same width. So cut the picture into patches ([Dosovitskiy et al. 2021](https://arxiv.org/abs/2010.11929)), here of 8 × 8 pixels. The same linear map turns each patch into a token. Blocks of **attention** follow: in each, every token looks at all others and takes over what it finds useful.
 """
 
 # %%
@@ -187,15 +186,15 @@ claim("published: reported KL over the KL", found["published"][3], at_least=2)
 
 # %% [markdown]
 r"""
-Two ratios, computed from any model and a few hundred pictures, and you know which of the two formulas was in its code. No one has to show you the code. That is why the doctor (`vae_course.doctor`) asks for them first.
+Two ratios, computed from any model and a few hundred pictures, and you know which of the two formulas was in its code. No one has to show you the code. The doctor (`vae_course.doctor`) looks at both, too.
 
-The identity is approached slowly: the KL's pull on the scale of a latent is weak beside the noise in the gradient of the reconstruction. Expect it at the end of a training, not in the middle.
+The identity is true at the optimum. Where the KL is a small part of the loss, training comes to it late. So expect it at the end, not in the middle.
 
 ## A well-trained one
 
 Now full size. This model comes with the course. The script that trained it is part of the package, and you can do it again with the two commands that its record holds: the second starts from the weights of the first. On a GPU, add `--accelerator cuda`; on many, `--devices` and `--nodes`; `python -m vae_course.train --help` says the rest.
 
-Two settings are worth a word. `--place-maps` gives each place a linear map of $z$ of its own, in place of one for all. It costs weights, and it learns much faster. And $\sigma_x$ is bounded on both sides. Without a lower bound, the loss would be won on smooth walls, where drawn pictures have no noise at all. Without an upper bound, a decoder may say "I do not know" about eyes and mouths, at a low price, and hardly learn to draw them. You saw such dim blobs in [chapter 6](06_learned_variance.ipynb). So the first run was stopped when it had come to that, and the second one has both bounds.
+Two settings are worth a word. `--place-maps` gives each place a linear map of $z$ of its own, in place of one for all. It costs weights. When we tried both for some hundred steps, it learned faster. And $\sigma_x$ is bounded on both sides. Without a lower bound, the loss would be won on smooth walls, where drawn pictures have no noise at all. Without an upper bound, a decoder may say "I do not know" about eyes and mouths, at a low price, and hardly learn to draw them. You saw such dim blobs in [chapter 6](06_learned_variance.ipynb). So the first run was stopped when it had come to that, and the second one has both bounds.
 """
 
 # %%
@@ -296,7 +295,8 @@ other.set(xlabel="step", title="KL [nats]")
 plotting.show(
     drawing,
     caption="The training of the shipped model: σₓ (root mean square over pixels) falls with the "
-    "RMSE, as far as its lower bound lets it, while the KL rises.",
+    "RMSE, as far as its lower bound lets it, while the KL rises. Where the second run begins, with an "
+    "upper bound, it makes a step.",
     alt="Two curves, sigma and RMSE, fall together, steeply at first; sigma levels off above 0.05, the "
     "RMSE goes on below it. Beside them the KL rises quickly, then slowly.",
 )
@@ -317,6 +317,7 @@ for name in ("smile", "glasses", "turn", "light"):
     r = torch.corrcoef(torch.stack([exam[name], known[name].float()]))[0, 1]
     claim(f"Reader's exam: correlation for {name}", r, at_least=0.95)
 
+# %%
 codes, learned = encode_all(model, faces.train).mean, faces.train_factors
 with_ = {"smile": learned["smile"] > 0.5, "glasses": learned["glasses"] == 1}
 without = {"smile": learned["smile"] < 0, "glasses": learned["glasses"] == 0}
@@ -329,6 +330,10 @@ for name in with_:
     after = reader.read(model.decode(plain + directions[name]).mean)
     moved = {k: after[k] - before[k] for k in after}
     share = moved[name].mean() / asked
+    centred = known[name].float() - known[name].float().mean()
+    kept = (reader.read(decoded.mean)[name] * centred).mean() / centred.square().mean()
+    claim(f"{name}: kept when a face is encoded and decoded", kept, at_least=0.3, at_most=1.05)
+    claim(f"{name}: arrived minus kept", share - kept, equals=0, within=0.2)
     claim(f"{name}: arrived, of what was asked", share, at_least=0.35, at_most=1.2)
     share = (moved[name] > asked / 3).double().mean()
     claim(f"{name}: share of faces where a third of it did", share, at_least=0.7)
@@ -350,7 +355,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-The glasses arrived. Of the smile you get a part. A mouth has few pixels, so it pays few nats to know it exactly, and the decoder draws the mean of the smiles that the code leaves open. A figure alone would not have told you. Nothing else came along, and that was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too, and the last claim would fail.
+The glasses arrived. Of the smile you get a part, and it is about the part that is left when you only encode and decode a face. So the direction is right, and the decoder draws smiles too small: it has not learned mouths well. A figure alone would not have told you. Nothing else came along, and that was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too, and the last claim would fail.
 
 ## Halfway between two faces
 
@@ -375,7 +380,7 @@ candidates = {
     "decoded truth": model.reconstruct(middle),
 }
 error = {name: (guess - middle).square().mean() for name, guess in candidates.items()}
-print({name: f"{value:.5f}" for name, value in error.items()})
+print("  ".join(f"{name} {value:.5f}" for name, value in error.items()))
 blend, codes_, theirs, best = (error[name] for name in candidates)
 claim("Middle of codes: error, relative to pixels", codes_ / blend, at_most=0.6)
 claim("... relative to decoding the true middle", codes_ / best, at_most=3.5)
@@ -413,7 +418,7 @@ And all of it once more on other pictures. A folder of portraits and CIFAR-10 ta
 pictures = {"decoded": decoded.mean, "means": matched, "samples": grains}
 detail = laplacian_variance(x).mean()
 sharp = {name: (laplacian_variance(p).mean() / detail).item() for name, p in pictures.items()}
-print("sharpness:", {name: f"{value:.2f}" for name, value in sharp.items()})
+print("sharpness:", "  ".join(f"{name} {value:.2f}" for name, value in sharp.items()))
 claim("Sharpness of decoded faces", sharp["decoded"], at_most=0.9)
 claim("... of samples of the model", sharp["samples"], at_least=1.5)
 claim(
