@@ -1,7 +1,7 @@
 import matplotlib.pyplot as plt
 import torch
 
-from vae_course import architecture
+from vae_course.plotting import architecture
 
 
 def drawn(picture, patch, monkeypatch):

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.array_file import read_array
 from vae_course.data import DamagedFileError, load_images
+from vae_course.data.stored.npz import read_array
 
 GREY = np.arange(5 * 16, dtype=np.uint8).reshape(5, 16) * 3
 

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
 
-from vae_course.best_decoder import best_decoder
+from vae_course.exact.best_decoder import best_decoder
 from vae_course.objectives import Gaussian
 
 

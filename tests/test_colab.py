@@ -90,7 +90,7 @@ def redirected(place):
 
 
 WHOLE = """
-import torch, vae_course.doctor, vae_course.checks.oracles
+import torch, vae_course.doctor, vae_course.checks.judging
 assert "/venv/" in vae_course.__file__, vae_course.__file__
 assert "/packages/" in torch.__file__, torch.__file__
 """

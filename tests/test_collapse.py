@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.distributions import Bernoulli, Normal
 
-from vae_course.collapse import (
+from vae_course.exact.collapse import (
     best_loss,
     cross_entropy,
     implied_std,

@@ -8,11 +8,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_course import data
 from vae_course.data import DamagedFileError, ImageSet, load_images
-from vae_course.digits import draw_digits
-from vae_course.faces import draw_faces
-from vae_course.public_sets import Split
+from vae_course.data import loading as data
+from vae_course.data.drawn.digits import draw_digits
+from vae_course.data.drawn.faces import draw_faces
+from vae_course.data.stored.public_sets import Split
 
 PORTRAITS = Path(__file__).parents[2] / "shared/data/CongressFaces/congress_faces.zip"
 

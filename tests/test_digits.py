@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course import digits
-from vae_course.digits import draw_digits, render_digits, sample_factors
+from vae_course.data.drawn import digits
+from vae_course.data.drawn.digits import draw_digits, render_digits, sample_factors
 
 
 @pytest.fixture(scope="module")

@@ -14,11 +14,11 @@ from torch.distributions import Bernoulli, Laplace, Normal, kl_divergence
 
 from vae_course.doctor import examine
 from vae_course.doctor.advice import ADVICE, finding
-from vae_course.doctor.loss_probe import probe_loss
+from vae_course.doctor.behaviour.pictures import judge_overlap
+from vae_course.doctor.behaviour.sampling import probe_sampling
+from vae_course.doctor.loss.probe import probe_loss
 from vae_course.doctor.patient import Patient
-from vae_course.doctor.picture_symptoms import judge_overlap
 from vae_course.doctor.report import CHAPTERS, Report, number
-from vae_course.doctor.sampling_probe import probe_sampling
 from vae_course.models import VAE
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
 from vae_course.training import fit

@@ -5,6 +5,7 @@ import re
 from html.parser import HTMLParser
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
@@ -356,7 +357,7 @@ def test_the_still_of_the_spread_has_the_right_formulas():
 
 def still_of(draw):
     made = draw()
-    plotting.plt.close(made)
+    plt.close(made)
     return made.axes
 
 

@@ -3,9 +3,9 @@ import math
 import pytest
 import torch
 
-from vae_course import faces
-from vae_course.faces import draw_faces, render_faces, sample_factors
-from vae_course.portrait import Portrait
+from vae_course.data.drawn import faces
+from vae_course.data.drawn.faces import draw_faces, render_faces, sample_factors
+from vae_course.data.drawn.portrait import Portrait
 
 LIMITS = {
     **dict.fromkeys(("smile", "turn", "brow", "face_width", "light", "parting"), (-1, 1)),

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.factor_reader import fit_reader
+from vae_course.evaluation.factor_reader import fit_reader
 
 
 def pictures_of(factors, seed=0):

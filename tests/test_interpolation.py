@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from vae_course.interpolation import great_circle, straight_line
+from vae_course.latents import great_circle, straight_line
 
 
 def rotation(angle):

@@ -7,8 +7,8 @@ import torch
 from torch.distributions import Normal
 
 from vae_course.models import LOWEST_LOG_STD, VAE, ConvolutionalVAE, PictureVAE, TransformerVAE
+from vae_course.models.transformer import sincos_positions
 from vae_course.objectives import sample_posterior
-from vae_course.transformer import sincos_positions
 
 COLOUR, WIDE = (3, 16, 16), (1, 8, 24)
 BUILDERS = {

@@ -1,8 +1,7 @@
 import pytest
 import torch
 
-from vae_course.digits import render_digits, sample_factors
-from vae_course.plain_digits import as_numbers, plain_factors
+from vae_course.data.drawn.digits import as_numbers, plain_factors, render_digits, sample_factors
 
 
 def test_named_factors_are_those_of_sample_factors_and_the_rest_is_constant():

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_course import plotting
+from vae_course.plotting import figures as plotting
 
 
 @pytest.fixture(autouse=True)

@@ -23,9 +23,11 @@ import pytest
 import torch
 from PIL import Image
 
-from vae_course import picture_folder, public_files, public_sets
 from vae_course.data import DamagedFileError, DataNotFoundError, load_images
-from vae_course.torchvision_import import import_torchvision
+from vae_course.data.stored import files as public_files
+from vae_course.data.stored import folder as picture_folder
+from vae_course.data.stored import public_sets
+from vae_course.data.stored.torchvision_import import import_torchvision
 
 datasets = import_torchvision().datasets
 KINDS = ("train-images-idx3", "train-labels-idx1", "t10k-images-idx3", "t10k-labels-idx1")

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.exact import LinearVAE, fit_linear_vae, spectrum
-from vae_course.models import VAE
-from vae_course.rate_distortion import (
+from vae_course.evaluation.rate_distortion import (
     gaussian_rate,
     measure,
     of_linear,
     pixel_error,
     source_with_spectrum,
 )
+from vae_course.exact import LinearVAE, fit_linear_vae, spectrum
+from vae_course.models import VAE
 
 EIGENVALUES = torch.tensor([2.0, 1.0, 0.3])
 

@@ -2,12 +2,8 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.recognition import (
-    DigitScore,
-    digit_score,
-    matched_gaussian,
-    nearest_label_vote,
-)
+from vae_course.evaluation.recognition import DigitScore, digit_score, nearest_label_vote
+from vae_course.latents import matched_gaussian
 
 
 def row_pictures(rows):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.sharpness import laplacian_variance, power_by_frequency
+from vae_course.evaluation.sharpness import laplacian_variance, power_by_frequency
 
 
 def doubles(*shape):

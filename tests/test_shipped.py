@@ -8,9 +8,9 @@ import ship
 import torch
 
 from vae_course.data import load_images
-from vae_course.shipped import FOLDER, load_shipped
 from vae_course.train import __main__ as script
 from vae_course.train import load_model
+from vae_course.train.shipped import FOLDER, load_shipped
 
 
 @pytest.fixture(scope="module")
@@ -73,7 +73,7 @@ def test_two_runs_become_a_shipped_model(tmp_path, monkeypatch):
     second = run_script(tmp_path / "second", f"--steps 3 --lr 1e-9 --init {start}")
     folder = tmp_path / "checkpoints"
     ship.ship("tiny", [first, second], folder)
-    monkeypatch.setattr("vae_course.shipped.FOLDER", folder)
+    monkeypatch.setattr("vae_course.train.shipped.FOLDER", folder)
     model, record, log = load_shipped("tiny")
     *_, last = csv.DictReader((second / "eval.csv").read_text().splitlines())
     assert record["test"]["elbo"] == float(last["elbo"])

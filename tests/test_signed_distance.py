@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
 
-from vae_course.signed_distance import band, ellipse, inside, line, mix, paint, soft, spot
+from vae_course.data.drawn.signed_distance import (
+    band,
+    ellipse,
+    inside,
+    line,
+    mix,
+    paint,
+    soft,
+    spot,
+)
 
 
 def fine(n=101):

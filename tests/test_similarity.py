@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from vae_course.similarity import amplitudes, ssim
+from vae_course.evaluation.similarity import amplitudes, ssim
 
 
 def window_by_window(x, y):

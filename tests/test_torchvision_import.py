@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from vae_course import torchvision_import
-from vae_course.torchvision_import import import_torchvision
+from vae_course.data.stored import torchvision_import
+from vae_course.data.stored.torchvision_import import import_torchvision
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -19,7 +19,7 @@ def test_the_real_import_in_a_fresh_process():
         import sys
         import torch
         from vae_course.data import load_images
-        from vae_course.torchvision_import import import_torchvision
+        from vae_course.data.stored.torchvision_import import import_torchvision
 
         load_images("digits", n_train=2, n_test=1)
         assert "torchvision" not in sys.modules

@@ -5,9 +5,9 @@ import sympy
 import torch
 
 from vae_course.checks import NotYet
-from vae_course.checks.answers import as_tensors, describe, run
-from vae_course.checks.expressions import evaluated
-from vae_course.checks.verdict import agree
+from vae_course.checks.judging.expressions import evaluated
+from vae_course.checks.judging.running import as_tensors, describe, run
+from vae_course.checks.judging.verdict import agree
 
 CASES = [(torch.tensor([1.0, 2.0]).double(),), (torch.tensor([3.0, -1.0, 4.0]).double(),)]
 DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

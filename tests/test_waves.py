@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from vae_course.evaluation.sharpness import laplacian_variance
 from vae_course.exact import fit_linear_vae
-from vae_course.sharpness import laplacian_variance
-from vae_course.waves import (
+from vae_course.exact.waves import (
     coloured,
     expected_laplacian_variance,
     linear_wave_vae,

@@ -19,10 +19,10 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-from vae_course.digits import draw_digits
-from vae_course.faces import draw_faces
+from vae_course.data.drawn.digits import draw_digits
+from vae_course.data.drawn.faces import draw_faces
+from vae_course.data.stored.torchvision_import import import_torchvision
 from vae_course.models import VAE
-from vae_course.torchvision_import import import_torchvision
 from vae_course.training import fit
 
 PICTURES = 60_000

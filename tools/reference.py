@@ -18,21 +18,20 @@ from pathlib import Path
 
 import torch
 from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
+from run_records import compared, read_rows
 from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
 
-from vae_course import evaluation
 from vae_course.claims import machine
+from vae_course.evaluation import bounds as evaluation
 from vae_course.evaluation import estimate, estimate_elbo, importance_weighted_bounds
-from vae_course.picture_vae import PictureVAE
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.train.batches import TEST_NOISE, load_pictures, seed_of
 from vae_course.train.checkpoint import load_model, read_checkpoint, replace_file
 from vae_course.train.loop import CHECKPOINT
 
 ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / "book/_ext"))
-from run_records import compared, read_rows  # noqa: E402
 
 ROWS, RECORDS, WORK = ROOT / "book/src/reference.yml", ROOT / "book/runs", ROOT / "_build/reference"
 ELBO_DRAWS = 10

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from vae_course.array_file import read_array
+from vae_course.data.stored.files import search_roots
+from vae_course.data.stored.npz import read_array
 from vae_course.evaluation import estimate_elbo
-from vae_course.public_files import search_roots
 from vae_course.train.__main__ import main as train
 from vae_course.train.checkpoint import export_model, load_model, replace_file
 from vae_course.train.loop import CHECKPOINT

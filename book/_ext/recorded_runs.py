@@ -8,13 +8,19 @@ the rest of the argument to lines of Markdown; it raises ValueError for a record
 use, which stops the build. A run that is missing is shown as such.
 """
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
-from run_records import (
+from sphinx.application import Sphinx
+from sphinx.errors import ExtensionError
+
+# The tool that makes the records knows how they are read, too.
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+from run_records import (  # noqa: E402
     NOT_RUN,
     compared,
     duration,
@@ -26,8 +32,6 @@ from run_records import (
     read_rows,
     table,
 )
-from sphinx.application import Sphinx
-from sphinx.errors import ExtensionError
 
 
 def circumstances(records: list[dict]) -> list[str]:

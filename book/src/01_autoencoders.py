@@ -25,8 +25,9 @@ import torch
 from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
+from vae_course.evaluation.recognition import digit_score
+from vae_course.latents import matched_gaussian
 from vae_course.models import Autoencoder
-from vae_course.recognition import digit_score, matched_gaussian
 from vae_course.training import fit
 
 seed = begin("01_autoencoders")

@@ -23,10 +23,10 @@ from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import active_units, encode_all, estimate_elbo
-from vae_course.interpolation import great_circle, straight_line
+from vae_course.evaluation.recognition import digit_score
+from vae_course.latents import great_circle, matched_gaussian, straight_line
 from vae_course.models import VAE, Autoencoder
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
-from vae_course.recognition import digit_score, matched_gaussian
 from vae_course.training import fit
 
 seed = begin("02_from_ae_to_vae")

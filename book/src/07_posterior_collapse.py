@@ -13,26 +13,27 @@ A detective story. Somebody trained a VAE on colour photographs, and it painted 
 - say what KL annealing can change, and what it cannot.
 """
 
-# %%
+# %% tags=["hide-input"]
 import math
 import warnings
 
 import torch
 from torch.nn.functional import avg_pool2d
 
-from vae_course import collapse, exact, explorer, plotting, rate_distortion
+from vae_course import exact, explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import DataNotFoundError, load_images
 from vae_course.doctor import examine
-from vae_course.evaluation import active_units, encode_all, kl_per_latent
+from vae_course.evaluation import active_units, encode_all, kl_per_latent, rate_distortion
+from vae_course.exact import collapse
 from vae_course.models import VAE, Autoencoder, mlp
 from vae_course.objectives import kl_standard_normal, sample_posterior
 from vae_course.training import fit
 
+# %%
 seed = begin("07_posterior_collapse")
 digits = load_images("digits", n_train=2_000, n_test=500, seed=seed)
-pictures, unseen = avg_pool2d(digits.train, 2), avg_pool2d(digits.test, 2)  # 14 x 14
-D = 14 * 14
+pictures, unseen, D = avg_pool2d(digits.train, 2), avg_pool2d(digits.test, 2), 14 * 14
 
 # %% [markdown]
 r"""

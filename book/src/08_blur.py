@@ -13,7 +13,7 @@ Pictures from a VAE look soft. "VAEs are blurry", people say, and name one culpr
 - say what more latents, a smaller $\sigma_x$, more training and a perceptual loss will buy you.
 """
 
-# %%
+# %% tags=["hide-input"]
 import math
 from copy import deepcopy
 
@@ -22,21 +22,26 @@ import torch.nn.functional as F
 from torch.distributions import Normal
 
 from vae_course import explorer, plotting
-from vae_course.best_decoder import best_decoder
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
-from vae_course.digits import render_digits
+from vae_course.data.drawn.digits import as_numbers, plain_factors, render_digits
 from vae_course.evaluation import encode_all, estimate, split_mean_kl
+from vae_course.evaluation.recognition import digit_score
+from vae_course.evaluation.sharpness import laplacian_variance, power_by_frequency
+from vae_course.evaluation.similarity import amplitudes, ssim
 from vae_course.exact import fit_linear_vae, optimal_kl, spectrum
+from vae_course.exact.best_decoder import best_decoder
+from vae_course.exact.waves import (
+    coloured,
+    expected_laplacian_variance,
+    linear_wave_vae,
+    natural_power,
+)
 from vae_course.models import VAE, mlp
 from vae_course.objectives import sample_posterior
-from vae_course.plain_digits import as_numbers, plain_factors
-from vae_course.recognition import digit_score
-from vae_course.sharpness import laplacian_variance, power_by_frequency
-from vae_course.similarity import amplitudes, ssim
 from vae_course.training import fit
-from vae_course.waves import coloured, expected_laplacian_variance, linear_wave_vae, natural_power
 
+# %%
 seed = begin("08_blur")
 digits = load_images("digits", n_train=5_000, n_test=2_000, seed=seed)
 train, test = (F.avg_pool2d(part, 2) for part in (digits.train, digits.test))  # 14 × 14

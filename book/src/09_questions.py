@@ -28,11 +28,11 @@ from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import encode_all, estimate, importance_weighted_bounds, kl_per_latent
+from vae_course.evaluation.recognition import digit_score
 from vae_course.exact import fit_linear_vae, fit_two_images, spectrum
-from vae_course.interpolation import great_circle, straight_line
+from vae_course.latents import great_circle, straight_line
 from vae_course.models import VAE
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
-from vae_course.recognition import digit_score
 from vae_course.training import fit
 
 seed = begin("09_questions")

@@ -23,18 +23,17 @@ import torch
 from torch.nn.functional import avg_pool2d, fold, unfold
 
 from vae_course import plotting
-from vae_course.architecture import transformer_figure
 from vae_course.claims import begin, claim, summary
 from vae_course.data import DataNotFoundError, load_images
+from vae_course.data.drawn.faces import render_faces
 from vae_course.evaluation import encode_all, estimate_elbo
-from vae_course.faces import render_faces
-from vae_course.factor_reader import fit_reader
-from vae_course.interpolation import straight_line
+from vae_course.evaluation.factor_reader import fit_reader
+from vae_course.evaluation.sharpness import laplacian_variance
+from vae_course.latents import matched_gaussian, straight_line
 from vae_course.models import VAE, TransformerVAE
 from vae_course.objectives import kl_standard_normal, sample_posterior
-from vae_course.recognition import matched_gaussian
-from vae_course.sharpness import laplacian_variance
-from vae_course.shipped import load_shipped
+from vae_course.plotting.architecture import transformer_figure
+from vae_course.train.shipped import load_shipped
 from vae_course.training import fit
 
 seed = begin("10_faces")

@@ -4,6 +4,6 @@ Each check takes the learner's function, runs it on fresh inputs and compares it
 It prints one sentence for a right answer, and raises `NotYet` with a diagnosis for a wrong one.
 """
 
-from vae_course.checks.answers import NotYet
+from vae_course.checks.judging.running import NotYet
 
 __all__ = ["NotYet"]

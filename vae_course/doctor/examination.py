@@ -8,17 +8,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vae_course.doctor import symptoms
 from vae_course.doctor.advice import ORDER
-from vae_course.doctor.loss import judge_loss
-from vae_course.doctor.loss_constants import BERNOULLI
-from vae_course.doctor.loss_features import GAUSSIAN
-from vae_course.doctor.loss_probe import probe_loss
+from vae_course.doctor.behaviour import symptoms
+from vae_course.doctor.behaviour.pictures import judge_overlap, judge_pictures
+from vae_course.doctor.behaviour.sampling import probe_sampling
+from vae_course.doctor.loss.constants import BERNOULLI
+from vae_course.doctor.loss.formulas import GAUSSIAN
+from vae_course.doctor.loss.probe import probe_loss
+from vae_course.doctor.loss.spread import POWERS, meaning_at_rest, read_spread
+from vae_course.doctor.loss.weights import judge_loss
 from vae_course.doctor.patient import Patient, read_picture
-from vae_course.doctor.picture_symptoms import judge_overlap, judge_pictures
 from vae_course.doctor.report import SEVERITIES, Finding, Report
-from vae_course.doctor.sampling_probe import probe_sampling
-from vae_course.doctor.spread_meaning import POWERS, meaning_at_rest, read_spread
 
 MOST = 2000  # pictures looked at, of each set; a random choice of them
 

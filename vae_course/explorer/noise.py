@@ -4,8 +4,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from vae_course import plotting, rate_distortion
-from vae_course.evaluation import active_units
+from vae_course import plotting
+from vae_course.evaluation import active_units, rate_distortion
 from vae_course.explorer import packing
 from vae_course.explorer.fragment import LiveFigure
 from vae_course.models import VAE

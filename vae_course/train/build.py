@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from vae_course.models import VAE, ConvolutionalVAE, TransformerVAE
-from vae_course.picture_vae import PictureVAE
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.train.run import Run
 
 

@@ -10,7 +10,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vae_course import __version__
-from vae_course.picture_vae import PictureVAE
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.train.build import build_model
 from vae_course.train.run import Run
 

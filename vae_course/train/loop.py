@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae_course.evaluation import estimate_elbo
-from vae_course.picture_vae import PictureVAE
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.train.batches import TEST_NOISE, Batches, load_pictures, seed_of
 from vae_course.train.build import build_model
 from vae_course.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint

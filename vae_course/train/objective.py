@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.objectives import Bernoulli, Gaussian
-from vae_course.picture_vae import PictureVAE
 
 NAMES = ("loss", "reconstruction", "kl", "variance", "squared_error")
 

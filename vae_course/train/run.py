@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 
-from vae_course.picture_vae import LOWEST_STD, STDS
+from vae_course.models.picture_vae import LOWEST_STD, STDS
 
 MODELS = ("mlp", "convolutional", "transformer")
 

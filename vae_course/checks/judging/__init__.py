@@ -1,0 +1,1 @@
+"""How every check works: run an answer, compare it, name the mistake."""

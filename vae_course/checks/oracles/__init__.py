@@ -1,1 +1,0 @@
-"""What the checks compare with: oracles, one idea a module."""

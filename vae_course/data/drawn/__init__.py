@@ -1,0 +1,1 @@
+"""Pictures drawn by a program, with known factors: digits and faces."""

@@ -1,0 +1,200 @@
+"""`load_images`: drawn digits and faces, public sets and folders of pictures, all in one form."""
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from math import inf
+from numbers import Integral
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from vae_course.data.drawn.digits import draw_digits
+from vae_course.data.drawn.faces import draw_faces
+from vae_course.data.stored.files import DamagedFileError, DataNotFoundError, search_roots
+from vae_course.data.stored.folder import find_pictures, read_pictures
+from vae_course.data.stored.npz import is_array_file, open_array_file
+from vae_course.data.stored.public_sets import ORIGINAL_SIZES, Split, open_public_set
+
+__all__ = ["DamagedFileError", "DataNotFoundError", "ImageSet", "load_images"]
+
+NAMES = ("digits", "faces", *ORIGINAL_SIZES)
+MODERATE = (20_000, 2_000)  # enough to learn from in seconds, and 8 GB less memory for celeba
+DEFAULTS = {"digits": MODERATE, "celeba": MODERATE, "faces": (10_000, 1_000)}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ImageSet:
+    """Pictures to train on and others to test on, float32 (N, C, H, W) in [0, 1].
+
+    Labels are int64 (N,), factors tensors whose first size is N, both None where there are none.
+    """
+
+    name: str
+    train: Tensor
+    test: Tensor
+    train_labels: Tensor | None = None
+    test_labels: Tensor | None = None
+    train_factors: dict[str, Tensor] | None = None
+    test_factors: dict[str, Tensor] | None = None
+
+    def __repr__(self):
+        factors = self.train_factors or {}
+        return (
+            f"ImageSet({self.name!r}: train {tuple(self.train.shape)}, "
+            f"test {tuple(self.test.shape)}, {'no ' if self.train_labels is None else ''}labels, "
+            f"factors: {', '.join(factors) or 'none'})"
+        )
+
+
+def load_images(
+    name: str | os.PathLike = "digits",
+    *,
+    n_train: int | None = None,
+    n_test: int | None = None,
+    seed: int = 0,
+    root: str | os.PathLike | None = None,
+    download: bool = True,
+) -> ImageSet:
+    """Load a set of pictures, float32 (N, C, H, W) in [0, 1].
+
+    name         pictures                                   train / test if no n is given
+    digits       drawn here, 1x28x28, with labels, factors  20 000 / 2 000
+    faces        drawn here, 3x64x64, with factors          10 000 / 1 000
+    mnist        1x28x28, with labels                       all: 60 000 / 10 000
+    fashion_mnist  the same
+    cifar10      3x32x32, with labels                       all: 50 000 / 10 000
+    celeba       3x64x64 (the central 148x148, resized),    20 000 / 2 000, since all 162 770
+                 with 40 attributes as factors              would take 8 GB
+    a folder     3x64x64: every picture in and below it,    90 % / 10 %
+                 shorter side resized, centre kept
+    an .npz file arrays train and test, uint8               all
+
+    A number below what there is picks pictures at random, by `seed`; train and test never share
+    one. The global random state is left alone. A folder called like a set is meant by a Path.
+
+    Public sets are looked for in `root`, or else in the folder that the environment variable
+    VAE_COURSE_DATA names and then in the user's cache folder, and downloaded into the first of
+    these that can be written, unless `download=False`. Where VAE_COURSE_DIGITS is `mnist` or
+    `fashion_mnist`, that set stands in for `digits`.
+
+    Raises ValueError for an unknown name, an impossible number, or a folder with fewer than two
+    pictures; DataNotFoundError (a FileNotFoundError) for a public set that is neither found nor
+    downloaded; DamagedFileError (an OSError) for a file that is truncated, altered or unreadable.
+    """
+    wanted = (n_train, n_test)
+    default = DEFAULTS.get(name) if isinstance(name, str) else None
+    how = wanted, default, seed
+    name = _digits_or_stand_in() if name == "digits" else name
+    if name in ("digits", "faces"):
+        return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
+    if isinstance(name, str) and name in ORIGINAL_SIZES:
+        _numbers(name, wanted, ORIGINAL_SIZES[name], default)  # a mistake, before any download
+        return _part(name, open_public_set(name, search_roots(root), download=download), *how)
+    if is_array_file(name):
+        return _part(str(name), open_array_file(name), *how)
+    return _folder(_existing_folder(name), n_train, n_test, seed)
+
+
+def _digits_or_stand_in():
+    stand_in = os.environ.get("VAE_COURSE_DIGITS") or "digits"
+    if stand_in not in ("digits", "mnist", "fashion_mnist"):
+        raise ValueError(
+            "the environment variable VAE_COURSE_DIGITS must be digits, mnist, fashion_mnist "
+            f"or unset, not {stand_in!r}"
+        )
+    if stand_in != "digits":
+        _announce(stand_in)
+    return stand_in
+
+
+@cache  # once per process
+def _announce(stand_in):
+    print(f"VAE_COURSE_DIGITS: {stand_in} stands in for the drawn digits.")
+
+
+def _numbers(name, wanted, available, default):
+    """How many pictures for train and for test, what is None filled in from `default` or all."""
+    each = zip(("n_train", "n_test"), wanted, available, default or available, strict=True)
+    return [_number(name, *one) for one in each]
+
+
+def _number(name, argument, wanted, available, default):
+    if wanted is None:
+        return min(default, available)
+    whole = isinstance(wanted, Integral) and not isinstance(wanted, bool)
+    if whole and 1 <= wanted <= available:
+        return int(wanted)
+    end = "up" if available == inf else f"to {available}, as many as there are in {name}"
+    raise ValueError(f"{argument} must be a whole number from 1 {end}, not {wanted!r}")
+
+
+def _drawn(name, numbers, seed):
+    draw = {"digits": draw_digits, "faces": draw_faces}[name]
+    halves = zip(numbers, ("train", "test"), strict=True)
+    drawn = [draw(n, seed=seed, split=split) for n, split in halves]
+    return _image_set(name, *((images, f.get("digit"), f) for images, f in drawn))
+
+
+def _image_set(name, train, test):
+    """Each half is (images, labels, factors)."""
+    halves = (half for pair in zip(train, test, strict=True) for half in pair)
+    return ImageSet(name, *halves)
+
+
+def _part(name, halves, wanted, default, seed):
+    numbers = _numbers(name, wanted, [half.count for half in halves], default)
+    return _image_set(name, *(_take(*one, seed) for one in zip(halves, numbers, strict=True)))
+
+
+def _take(half: Split, n: int, seed: int):
+    """Images, labels, factors of `n` pictures: all of them in order, or some at random."""
+    chosen = torch.arange(half.count)
+    if n < half.count:
+        generator = torch.Generator().manual_seed(seed)
+        chosen = torch.randperm(half.count, generator=generator)[:n]
+    labels = None if half.labels is None else half.labels[chosen]
+    factors = half.factors and {name: values[chosen] for name, values in half.factors.items()}
+    return _to_float(half.read(chosen)), labels, factors
+
+
+def _to_float(images):
+    return images.float().div_(255)
+
+
+def _existing_folder(name):
+    """The path `name`; ValueError if it is no folder (nor, then, anything else that is known)."""
+    is_path = isinstance(name, (str, os.PathLike)) and str(name) != ""
+    if is_path and (folder := Path(name).expanduser()).is_dir():
+        return folder
+    raise ValueError(
+        f"{name!r} is neither a folder of pictures nor one of the sets {', '.join(NAMES)}. "
+        "load_images takes the name of a set, or the path of a folder that exists."
+    )
+
+
+def _folder(folder, n_train, n_test, seed):
+    """Train from the front of a random order, test from its back: so they never overlap."""
+    paths = find_pictures(folder)
+    order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))
+    n_train, n_test = _split_numbers(folder, len(paths), n_train, n_test)
+    train, test = order[:n_train], order[len(paths) - n_test :]
+    return ImageSet(
+        str(folder), *(_to_float(read_pictures([paths[i] for i in half])) for half in (train, test))
+    )
+
+
+def _split_numbers(folder, total, n_train, n_test):
+    _numbers(folder, (n_train, n_test), (total, total), None)
+    tenth = max(1, round(total / 10))
+    if n_train is None:
+        n_train = max(1, total - max(tenth, n_test or 0))
+    if n_test is None:
+        n_test = max(1, min(tenth, total - n_train))
+    if n_train + n_test > total:
+        raise ValueError(
+            f"n_train + n_test must be at most {total}, since there are no more pictures in "
+            f"{folder}, not {n_train} + {n_test}"
+        )
+    return n_train, n_test

@@ -1,0 +1,1 @@
+"""Pictures from files: public sets, folders, .npz archives."""

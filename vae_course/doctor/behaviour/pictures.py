@@ -1,0 +1,75 @@
+"""What the pictures themselves show: range, grey, twins, and fine detail that is lost."""
+
+from collections import Counter
+
+import torch
+from torch import Tensor
+
+from vae_course.doctor.advice import finding
+from vae_course.doctor.behaviour.symptoms import Behaviour
+from vae_course.doctor.report import Finding, number
+from vae_course.evaluation.sharpness import laplacian_variance
+
+
+def judge_pictures(pictures: Tensor, seen: Behaviour, bernoulli: bool) -> list[Finding]:
+    """All findings on training pictures (N, ...); `bernoulli`: the likelihood is for 0 and 1."""
+    found = judge_range(pictures, seen, bernoulli)
+    if bernoulli and not found:
+        found += judge_grey(pictures)
+    return found + judge_blur(pictures, seen)
+
+
+def judge_range(pictures: Tensor, seen: Behaviour, bernoulli: bool) -> list[Finding]:
+    """Pixels that the likelihood, or a decoder that ends in a sigmoid, cannot reach."""
+    low, high = (part.item() for part in torch.aminmax(pictures))
+    span = f"The pixels run from {number(low)} to {number(high)}"
+    if bernoulli and (low < 0 or high > 1):
+        return [finding("pixels_out_of_range", "error", f"{span}; a Bernoulli takes 0 to 1.")]
+    bottom, top = seen.outputs
+    width = high - low
+    bounded = bottom >= 0 and top <= 1  # as after a sigmoid
+    if bounded and (low < -0.05 * width - 1e-6 or high > 1 + 0.05 * width):
+        evidence = f"{span}, the outputs only from {number(bottom)} to {number(top)}."
+        return [finding("pixels_out_of_range", "error", evidence)]
+    return []
+
+
+def judge_grey(pictures: Tensor) -> list[Finding]:
+    """For a Bernoulli likelihood: pixels that are neither 0 nor 1."""
+    grey = ((pictures > 0.01) & (pictures < 0.99)).double().mean().item()
+    if grey < 0.01:
+        return []
+    p = pictures.double().clamp(0, 1)
+    floor = (torch.special.entr(p) + torch.special.entr(1 - p)).flatten(1).sum(1).mean().item()
+    evidence = (
+        f"{grey:.0%} of the pixels are grey. Even a perfect reconstruction would cost "
+        f"{number(floor)} nats a picture."
+    )
+    return [finding("bernoulli_on_grey", "warning", evidence)]
+
+
+def judge_blur(pictures: Tensor, seen: Behaviour) -> list[Finding]:
+    """Fine detail in reconstructions against the pictures'; only for pictures (N, C, H, W)."""
+    if pictures.ndim != 4 or min(pictures.shape[-2:]) < 3:
+        return []
+    ours, theirs = (laplacian_variance(x).mean().item() for x in (seen.reconstructions, pictures))
+    kept = ours / max(theirs, 1e-12)
+    if kept > 0.9:
+        return []
+    evidence = f"They keep {kept:.0%} of the pictures' fine detail (variance of the Laplacian)."
+    return [finding("blur", "note", evidence)]
+
+
+def judge_overlap(train: Tensor, test: Tensor) -> list[Finding]:
+    """Test pictures that are, pixel for pixel, among the training pictures."""
+    known = Counter(hash(row.numpy().tobytes()) for row in train.detach().cpu())
+    shared = sum(hash(row.numpy().tobytes()) in known for row in test.cpu())
+    # Small pictures in black and white repeat by themselves.
+    twins = sum(count for count in known.values() if count > 1) / len(train)
+    if shared <= (0.01 + 2 * twins) * len(test):
+        return []
+    evidence = (
+        f"{shared} of {len(test)} test pictures are also training pictures; within the training "
+        f"pictures {twins:.1%} have a twin."
+    )
+    return [finding("test_in_train", "error", evidence)]

@@ -1,0 +1,26 @@
+"""An autoencoder, and VAEs that differ in their networks alone."""
+
+from vae_course.models.convolutional import ConvolutionalVAE
+from vae_course.models.fully_connected import ACTIVATIONS, VAE, Autoencoder, mlp
+from vae_course.models.picture_vae import (
+    LOWEST_LOG_STD,
+    LOWEST_STD,
+    STDS,
+    PictureVAE,
+    outputs_per_pixel,
+)
+from vae_course.models.transformer import TransformerVAE
+
+__all__ = [
+    "ACTIVATIONS",
+    "Autoencoder",
+    "ConvolutionalVAE",
+    "LOWEST_LOG_STD",
+    "LOWEST_STD",
+    "PictureVAE",
+    "STDS",
+    "TransformerVAE",
+    "VAE",
+    "mlp",
+    "outputs_per_pixel",
+]

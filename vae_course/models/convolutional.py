@@ -1,0 +1,73 @@
+"""`ConvolutionalVAE`: each layer halves or doubles the picture."""
+
+from collections.abc import Sequence
+
+from torch import nn
+
+from vae_course.models.inputs import require_picture_sizes, require_sizes
+from vae_course.models.picture_vae import LOWEST_STD, PictureVAE, outputs_per_pixel
+
+# Four by four pixels at a time, two pixels on: each layer halves height and width, or doubles them.
+HALF = {"kernel_size": 4, "stride": 2, "padding": 1}
+
+
+class ConvolutionalVAE(PictureVAE):
+    """A VAE with convolutional networks; likelihood and std as in `PictureVAE`.
+
+    `channels` are those of the encoder's layers, which the decoder has in reverse. Each layer
+    halves height and width (the decoder's double them).
+
+    Raises ValueError for unknown options, sizes that are not positive whole numbers, and pictures
+    that cannot be halved that often.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        *,
+        channels: Sequence[int] = (32, 64, 128),
+        likelihood: str = "gaussian",
+        std: str | float = "unit",
+        lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
+    ):
+        require_picture_sizes(image_shape, latent_dim)
+        require_sizes(channels=channels)
+        colours, height, width = image_shape
+        small = _halved(height, width, len(channels))
+        encoder = _encoder((colours, *channels), small, image_shape, latent_dim)
+        outputs = colours * outputs_per_pixel(std)
+        decoder = _decoder((outputs, *channels), small, latent_dim)
+        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
+        super().__init__(
+            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
+        )
+
+
+def _halved(height: int, width: int, times: int) -> tuple[int, int]:
+    if times == 0 or height % 2**times or width % 2**times:
+        raise ValueError(
+            f"{times} layers need a height and a width that are multiples of {2**times}, and at "
+            f"least one layer, but pictures are {height} x {width}; give other channels"
+        )
+    return height // 2**times, width // 2**times
+
+
+def _encoder(channels, small, image_shape, latent_dim) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
+    for before, after in zip(channels, channels[1:], strict=False):
+        layers += [nn.Conv2d(before, after, **HALF), nn.ReLU()]
+    features = channels[-1] * small[0] * small[1]
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 2 * latent_dim))
+
+
+def _decoder(channels, small, latent_dim) -> nn.Sequential:
+    features = channels[-1] * small[0] * small[1]
+    layers: list[nn.Module] = [
+        nn.Linear(latent_dim, features),
+        nn.Unflatten(1, (channels[-1], *small)),
+    ]
+    for after, before in reversed(list(zip(channels, channels[1:], strict=False))):
+        layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, **HALF)]
+    return nn.Sequential(*layers, nn.Flatten())

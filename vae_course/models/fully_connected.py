@@ -1,0 +1,101 @@
+"""`Autoencoder` and four VAEs that differ only in their networks: fully connected (`VAE`),
+convolutional, transformer, and any that you bring (`PictureVAE`)."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from vae_course.models.convolutional import ConvolutionalVAE
+from vae_course.models.inputs import flat, require_codes, require_picture_sizes, require_sizes
+from vae_course.models.picture_vae import LOWEST_LOG_STD, LOWEST_STD, PictureVAE, outputs_per_pixel
+from vae_course.models.transformer import TransformerVAE
+
+__all__ = [
+    "LOWEST_LOG_STD",
+    "VAE",
+    "Autoencoder",
+    "ConvolutionalVAE",
+    "PictureVAE",
+    "TransformerVAE",
+    "mlp",
+]
+
+ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
+
+
+def mlp(sizes: Sequence[int], activation: str = "relu") -> nn.Sequential:
+    """Linear layers with `activation` between them: (batch, sizes[0]) -> (batch, sizes[-1]).
+
+    Raises ValueError for an activation that is not in `ACTIVATIONS`.
+    """
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation must be one of {list(ACTIVATIONS)}, but is {activation!r}")
+    layers = [nn.Linear(sizes[0], sizes[1])]
+    for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
+        layers += [ACTIVATIONS[activation](), nn.Linear(inputs, outputs)]
+    return nn.Sequential(*layers)
+
+
+class Autoencoder(nn.Module):
+    """An encoder to a code of `latent_dim` numbers, and a decoder back to a picture.
+
+    `image_shape` is (C, H, W); `hidden` are the widths of the encoder's hidden layers, which the
+    decoder has in reverse. Raises ValueError for sizes that are not positive whole numbers.
+    """
+
+    def __init__(
+        self, image_shape: Sequence[int], latent_dim: int, *, hidden: Sequence[int] = (512, 512)
+    ):
+        super().__init__()
+        require_picture_sizes(image_shape, latent_dim)
+        require_sizes(hidden=hidden)
+        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
+        pixels = math.prod(image_shape)
+        self.encoder = mlp([pixels, *hidden, latent_dim])
+        self.decoder = mlp([latent_dim, *reversed(hidden), pixels])
+
+    def encode(self, x: Tensor) -> Tensor:
+        """(batch, C, H, W) -> codes (batch, latent_dim)."""
+        return self.encoder(flat(x, self.image_shape))
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Codes (batch, latent_dim) -> pictures (batch, C, H, W), not clipped to [0, 1]."""
+        return self.decoder(require_codes(z, self.latent_dim)).unflatten(1, self.image_shape)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """(batch, C, H, W) -> (batch, C, H, W): through the bottleneck and back."""
+        return self.decode(self.encode(x))
+
+
+class VAE(PictureVAE):
+    """A VAE with fully connected networks; likelihood and std as in `PictureVAE`.
+
+    `hidden` are the widths of the encoder's hidden layers, which the decoder has in reverse;
+    `activation` between them is "relu", "elu" or "tanh".
+
+    Raises ValueError for unknown options and sizes that are not positive whole numbers.
+    """
+
+    def __init__(
+        self,
+        image_shape: Sequence[int],
+        latent_dim: int,
+        *,
+        hidden: Sequence[int] = (512, 512),
+        activation: str = "relu",
+        likelihood: str = "gaussian",
+        std: str | float = "unit",
+        lowest_std: float = LOWEST_STD,
+        highest_std: float | None = None,
+    ):
+        require_picture_sizes(image_shape, latent_dim)
+        require_sizes(hidden=hidden)
+        pixels = math.prod(image_shape)
+        encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
+        outputs = pixels * outputs_per_pixel(std)
+        decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
+        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
+        super().__init__(
+            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
+        )
