@@ -19,7 +19,9 @@ SEEDS = 200
 
 def checks_of(page):
     module = importlib.import_module(f"vae_course.checks.{page}")
-    functions = inspect.getmembers(module, inspect.isfunction)
+    if hasattr(module, "__all__"):
+        return {name: getattr(module, name) for name in module.__all__}
+    functions = inspect.getmembers(module, inspect.isfunction)  # not yet one file a task
     return {
         name: function
         for name, function in functions
@@ -89,6 +91,22 @@ def test_wrong_answers_fail_by_name(page, task, entry):
         with pytest.raises(NotYet) as caught:
             checks_of(page)[task](answer, seed=seed)
         assert part is None or part in str(caught.value)
+
+
+SLIPS = [
+    pytest.param(check, says, slip, id=f"{page}-{task}-{number}")
+    for page, task in TASKS
+    for check in [checks_of(page)[task]]
+    for number, (says, slip) in enumerate(getattr(check, "slips", {}).items())
+]
+
+
+@pytest.mark.parametrize("check, says, slip", SLIPS)
+def test_a_slip_is_told_by_its_own_sentence(check, says, slip):
+    for seed in range(3):
+        with pytest.raises(NotYet) as caught:
+            check.judge(slip, seed=seed)
+        assert says in str(caught.value)
 
 
 # A right answer with one part of its result 2 % too large is wrong. Where there is more room, why?

@@ -1,0 +1,100 @@
+"""`Check`: an oracle with inputs and named slips, to be called with a learner's function.
+
+The oracle has the signature that the answer must have. A slip is what a learner who made that
+mistake has written: a function of the same arguments.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from functools import update_wrapper
+
+from vae_course.checks.judging.running import as_tensors, praise, require, run
+from vae_course.checks.judging.verdict import agree, same
+
+Slips = dict[str, Callable]
+
+
+class Check:
+    """`check(answer, seed=None)` prints praise, or raises NotYet with a diagnosis.
+
+    cases    seed -> arguments on which to compare, a list of tuples
+    slips    what to say -> what such a learner's function computes; tried in this order
+    praise   for a right answer
+    read     the learner's function -> a function of a case, where it is not one already
+    before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
+    extreme  seed -> more cases, on which every difference gets the diagnosis `astray`
+    results  names of the results, where there are several: their order and signs are looked at
+    `gradients` and `within` as in `agree`.
+    """
+
+    def __init__(
+        self,
+        right: Callable,
+        *,
+        cases: Callable,
+        praise: str,
+        slips: Slips | None = None,
+        read: Callable | None = None,
+        before: Callable | None = None,
+        extreme: Callable | None = None,
+        astray: str = "",
+        results: Sequence[str] = (),
+        gradients: Sequence[str] = (),
+        within: float = 1e-5,
+    ):
+        self.right, self.cases, self.praise = right, cases, praise
+        self.read, self.before, self.extreme, self.astray = read, before, extreme, astray
+        self.slips = (slips or {}) | of_parts(right, results)
+        self.how = {"gradients": gradients, "within": within}
+        update_wrapper(self, right)
+
+    def __call__(self, answer: Callable, *, seed: int | None = None) -> None:
+        self.judge(self.read(answer) if self.read and callable(answer) else answer, seed=seed)
+        praise(self.praise)
+
+    def judge(self, answer: Callable, *, seed: int | None = None) -> None:
+        """Raise NotYet unless `answer`, a function of a case, does what the oracle does."""
+        cases = self.cases(seed)
+        if self.before and callable(answer):
+            self.before(answer, cases)
+        agree(answer, self.right, cases, self.slips, **self.how)
+        if self.extreme:
+            self._be_safe(answer, self.extreme(seed))
+
+    def _be_safe(self, answer: Callable, cases: list[tuple]) -> None:
+        names = list(inspect.signature(self.right).parameters)
+        for case in cases:
+            got = as_tensors(run(answer, case, names))
+            require(same(got, as_tensors(self.right(*case)), 1e-6), self.astray)
+        agree(answer, self.right, cases, **self.how)
+
+
+def check(**how) -> Callable[[Callable], Check]:
+    """Decorates an oracle."""
+    return lambda right: Check(right, **how)
+
+
+def turned(formula: Callable, reduce: Callable) -> Callable:
+    """`slip(log=0)` is `formula` with one of its knobs turned; `reduce` sums what it gives."""
+    return lambda reduce=reduce, **knobs: lambda *case: reduce(formula(*case, **knobs))
+
+
+def part(index: int, value: Callable) -> Callable:
+    """`slip(right)` gives the right results, but for one, which is `value(*case)`."""
+    return lambda right: (
+        lambda *case: tuple(
+            value(*case) if i == index else result for i, result in enumerate(right(*case))
+        )
+    )
+
+
+def of_parts(right: Callable, names: Sequence[str]) -> Slips:
+    """Slips that can happen to any answer with several results."""
+    if not names:
+        return {}
+
+    def minus(i):
+        return lambda *case: tuple(-r if j == i else r for j, r in enumerate(right(*case)))
+
+    order = {f"They stand in the wrong order: first {names[0]}.": lambda *c: right(*c)[::-1]}
+    return order | {f"The sign of {name} is wrong.": minus(i) for i, name in enumerate(names)}
