@@ -6,6 +6,7 @@ from functools import cache
 from math import inf
 from numbers import Integral
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -24,7 +25,7 @@ MODERATE = (20_000, 2_000)  # enough to learn from in seconds, and 8 GB less mem
 DEFAULTS = {"digits": MODERATE, "celeba": MODERATE, "faces": (10_000, 1_000)}
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class ImageSet:
     """Pictures to train on and others to test on, float32 (N, C, H, W) in [0, 1].
 
@@ -85,15 +86,15 @@ def load_images(
     """
     wanted = (n_train, n_test)
     default = DEFAULTS.get(name) if isinstance(name, str) else None
-    how = wanted, default, seed
     name = _digits_or_stand_in() if name == "digits" else name
     if name in ("digits", "faces"):
         return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
     if isinstance(name, str) and name in ORIGINAL_SIZES:
         _numbers(name, wanted, ORIGINAL_SIZES[name], default)  # a mistake, before any download
-        return _part(name, open_public_set(name, search_roots(root), download=download), *how)
+        splits = open_public_set(name, search_roots(root), download=download)
+        return _part(name, splits, wanted, default, seed)
     if is_array_file(name):
-        return _part(str(name), open_array_file(name), *how)
+        return _part(str(name), open_array_file(name), wanted, default, seed)
     return _folder(_existing_folder(name), n_train, n_test, seed)
 
 
@@ -130,33 +131,54 @@ def _number(name, argument, wanted, available, default):
     raise ValueError(f"{argument} must be a whole number from 1 {end}, not {wanted!r}")
 
 
+class Half(NamedTuple):
+    """What there is to train on, or to test on, in the form that an `ImageSet` has it."""
+
+    images: Tensor
+    labels: Tensor | None = None
+    factors: dict[str, Tensor] | None = None
+
+
+def _image_set(name: str, train: Half, test: Half) -> ImageSet:
+    return ImageSet(
+        name=name,
+        train=train.images,
+        train_labels=train.labels,
+        train_factors=train.factors,
+        test=test.images,
+        test_labels=test.labels,
+        test_factors=test.factors,
+    )
+
+
 def _drawn(name, numbers, seed):
     draw = {"digits": draw_digits, "faces": draw_faces}[name]
-    halves = zip(numbers, ("train", "test"), strict=True)
-    drawn = [draw(n, seed=seed, split=split) for n, split in halves]
-    return _image_set(name, *((images, f.get("digit"), f) for images, f in drawn))
+
+    def half(n, split):
+        images, factors = draw(n, seed=seed, split=split)
+        return Half(images, labels=factors.get("digit"), factors=factors)
+
+    n_train, n_test = numbers
+    return _image_set(name, train=half(n_train, "train"), test=half(n_test, "test"))
 
 
-def _image_set(name, train, test):
-    """Each half is (images, labels, factors)."""
-    halves = (half for pair in zip(train, test, strict=True) for half in pair)
-    return ImageSet(name, *halves)
+def _part(name, splits, wanted, default, seed):
+    train, test = splits
+    n_train, n_test = _numbers(name, wanted, (train.count, test.count), default)
+    return _image_set(name, train=_take(train, n_train, seed), test=_take(test, n_test, seed))
 
 
-def _part(name, halves, wanted, default, seed):
-    numbers = _numbers(name, wanted, [half.count for half in halves], default)
-    return _image_set(name, *(_take(*one, seed) for one in zip(halves, numbers, strict=True)))
-
-
-def _take(half: Split, n: int, seed: int):
-    """Images, labels, factors of `n` pictures: all of them in order, or some at random."""
-    chosen = torch.arange(half.count)
-    if n < half.count:
+def _take(split: Split, n: int, seed: int) -> Half:
+    """`n` of the pictures: all of them in order, or some at random."""
+    chosen = torch.arange(split.count)
+    if n < split.count:
         generator = torch.Generator().manual_seed(seed)
-        chosen = torch.randperm(half.count, generator=generator)[:n]
-    labels = None if half.labels is None else half.labels[chosen]
-    factors = half.factors and {name: values[chosen] for name, values in half.factors.items()}
-    return _to_float(half.read(chosen)), labels, factors
+        chosen = torch.randperm(split.count, generator=generator)[:n]
+    return Half(
+        images=_to_float(split.read(chosen)),
+        labels=None if split.labels is None else split.labels[chosen],
+        factors=split.factors and {name: v[chosen] for name, v in split.factors.items()},
+    )
 
 
 def _to_float(images):
@@ -179,10 +201,12 @@ def _folder(folder, n_train, n_test, seed):
     paths = find_pictures(folder)
     order = torch.randperm(len(paths), generator=torch.Generator().manual_seed(seed))
     n_train, n_test = _split_numbers(folder, len(paths), n_train, n_test)
-    train, test = order[:n_train], order[len(paths) - n_test :]
-    return ImageSet(
-        str(folder), *(_to_float(read_pictures([paths[i] for i in half])) for half in (train, test))
-    )
+
+    def half(chosen):
+        return Half(_to_float(read_pictures([paths[i] for i in chosen])))
+
+    train, test = half(order[:n_train]), half(order[len(paths) - n_test :])
+    return _image_set(str(folder), train=train, test=test)
 
 
 def _split_numbers(folder, total, n_train, n_test):
