@@ -1,0 +1,84 @@
+"""Task 5: what a linear VAE multiplies each principal direction with."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from vae_course.checks.judging.check import check
+from vae_course.checks.judging.inputs import fresh, uniform
+
+ASTRAY = (
+    "It is right where λ is well above 0, but not at 0 or just below it, where rounding puts the λ "
+    "of a pixel that never changes. There you divide by 0, or two signs cancel. Decide first which "
+    "directions pass."
+)
+
+
+def spectra(seed: int | None) -> list[tuple[Tensor, float]]:
+    """(eigenvalues, std), on both sides of σ², far and near."""
+    g, cases = fresh(seed), []
+    for n, (low, high) in ((7, (0.3, 0.6)), (5, (1.5, 2.5)), (9, (0.7, 0.85))):
+        std = uniform(g, 1, low=low, high=high).item()
+        shares = torch.tensor([4.0, 1.1, 0.8, 0.4]).double()
+        shares = torch.cat([shares, uniform(g, n - 4, low=0.2, high=6.0)])
+        eigenvalues = std**2 * shares
+        cases.append((eigenvalues if cases else eigenvalues.sort(descending=True).values, std))
+    return cases
+
+
+def rounded(seed: int | None) -> list[tuple[Tensor, float]]:
+    """The same, with eigenvalues that rounding has put at 0 or below."""
+    tiny = torch.tensor([1e-17, 0.0, -1e-17, -3e-16]).double()
+    return [(torch.cat([eigenvalues, tiny]), std) for eigenvalues, std in spectra(seed)]
+
+
+def kept(power=1.0, by=2.0):
+    return lambda lam, std: (1 - std**by / lam).clamp(min=0) ** power
+
+
+SLIPS = {
+    "Below σ² the gain must not be negative: the direction is switched off.": (
+        lambda lam, std: 1 - std**2 / lam
+    ),
+    "You take the size of a negative gain. Such a direction is switched off.": (
+        lambda lam, std: (1 - std**2 / lam).abs()
+    ),
+    "σ is compared with a variance. λ is in squared units.": kept(by=1.0),
+    "The fraction is upside down: the largest λ must have the largest gain.": (
+        lambda lam, std: (1 - lam / std**2).clamp(min=0)
+    ),
+    "This is the share that is lost, not the gain.": lambda lam, std: (std**2 / lam).clamp(max=1),
+    "This is the gain squared: what is left of the variance.": kept(2.0),
+    "This is the root of the gain.": kept(0.5),
+    "This is the filter for pictures with added noise. Here λ is the variance of the pictures as "
+    "they are, and the model counts σ² into it.": lambda lam, std: lam / (lam + std**2),
+    "All or nothing: but a direction that passes loses something, too.": (
+        lambda lam, std: (lam > std**2).to(lam)
+    ),
+    "This is a variance, not a factor: what the decoder adds along each direction.": (
+        lambda lam, std: (lam - std**2).clamp(min=0)
+    ),
+    "These are the nats that a direction gets, not its gain.": (
+        lambda lam, std: (lam / std**2).log().clamp(min=0) / 2
+    ),
+    "You compare λ with σ where you cut, and with σ² where you do not.": (
+        lambda lam, std: torch.where(lam > std, 1 - std**2 / lam, 0 * lam)
+    ),
+}
+
+
+@check(
+    cases=spectra,
+    extreme=rounded,
+    astray=ASTRAY,
+    slips=SLIPS,
+    praise="Coarse shapes pass almost whole, fine detail is cut. Nothing is made larger.",
+)
+def gain(eigenvalues: Tensor, std: float) -> Tensor:
+    """The gains, (n,) -> (n,). Here: best weight, posterior mean, decoder."""
+    gains = []
+    for value in eigenvalues.tolist():
+        weight = math.sqrt(max(value - std**2, 0.0))  # of the best linear VAE, chapter 7
+        gains.append(weight * (weight / (weight**2 + std**2)))  # decoder times posterior mean
+    return torch.tensor(gains, dtype=eigenvalues.dtype)
