@@ -74,6 +74,31 @@ def check(**how) -> Callable[[Callable], Check]:
     return lambda right: Check(right, **how)
 
 
+class Trial:
+    """The same for a task with many right answers: no oracle, but properties that must hold.
+
+    `properties(answer, seed)` raises NotYet where one of them does not; `slips` as in `Check`, each
+    of them what such a learner has written.
+    """
+
+    def __init__(self, properties: Callable, *, praise: str, slips: Slips | None = None):
+        self.properties, self.praise, self.slips = properties, praise, slips or {}
+        update_wrapper(self, properties)
+
+    def __call__(self, answer: Callable, *, seed: int | None = None) -> None:
+        self.judge(answer, seed=seed)
+        praise(self.praise)
+
+    def judge(self, answer: Callable, *, seed: int | None = None) -> None:
+        """Raise NotYet unless `answer` has the properties."""
+        self.properties(answer, seed)
+
+
+def trial(**how) -> Callable[[Callable], Trial]:
+    """Decorates the properties."""
+    return lambda properties: Trial(properties, **how)
+
+
 def turned(formula: Callable, reduce: Callable) -> Callable:
     """`slip(log=0)` is `formula` with one of its knobs turned; `reduce` sums what it gives."""
     return lambda reduce=reduce, **knobs: lambda *case: reduce(formula(*case, **knobs))
