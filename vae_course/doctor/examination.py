@@ -12,8 +12,6 @@ from vae_course.doctor.advice import ORDER
 from vae_course.doctor.behaviour import symptoms
 from vae_course.doctor.behaviour.pictures import judge_overlap, judge_pictures
 from vae_course.doctor.behaviour.sampling import probe_sampling
-from vae_course.doctor.loss.constants import BERNOULLI
-from vae_course.doctor.loss.formulas import GAUSSIAN
 from vae_course.doctor.loss.probe import probe_loss
 from vae_course.doctor.loss.spread import POWERS, meaning_at_rest, read_spread
 from vae_course.doctor.loss.weights import judge_loss
@@ -99,7 +97,7 @@ def _examined(patient, loss, law, test, sample, spread, beta, seed) -> Report:
 def _outputs_are_logits(patient, law, posterior) -> bool:
     """Does the decoder's output need a sigmoid to be a picture?"""
     if law is not None and law.reconstruction.weights:
-        return law.reconstruction.family in ("bernoulli_logits", "squares_of_logits")
+        return law.reconstruction.family.logits
     if read_picture(patient.template).meaning == "logits":
         return True
     point, x = patient.picture(posterior.mean).point, patient.pictures
@@ -107,8 +105,8 @@ def _outputs_are_logits(patient, law, posterior) -> bool:
 
 
 def _is_bernoulli(patient, law) -> bool:
-    family = law.reconstruction.family if law else ""
-    return family in BERNOULLI or read_picture(patient.template).meaning == "logits"
+    binary = law is not None and law.reconstruction.family.binary
+    return binary or read_picture(patient.template).meaning == "logits"
 
 
 def _on_behaviour(patient, law, seen) -> list[Finding]:
@@ -120,14 +118,12 @@ def _on_behaviour(patient, law, seen) -> list[Finding]:
 
 def _scale_is_ignored(law) -> bool:
     """The loss takes no notice of the σ that the decoder returns."""
-    return law is not None and law.reconstruction.family not in GAUSSIAN
+    return law is not None and law.reconstruction.family.scale is None
 
 
 def _scale_meaning(patient, law) -> str:
-    family = law.reconstruction.family if law else ""
-    if family in GAUSSIAN:
-        return family.removeprefix("gaussian_")
-    return read_picture(patient.template).meaning or "log_std"
+    read = law.reconstruction.family.scale if law else None
+    return read or read_picture(patient.template).meaning or "log_std"
 
 
 def _measurements(patient, law, seen, meaning) -> dict[str, float | str]:

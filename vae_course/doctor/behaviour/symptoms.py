@@ -61,15 +61,15 @@ def observe(patient: Patient, pictures: Tensor, meaning: str, logits: bool, seed
     see = torch.sigmoid if logits else torch.Tensor.clone
     seen, other = see(drawn.point), see(patient.picture(z.roll(1, 0)).point)
     return Behaviour(
-        posterior.mean.flatten(1),
-        std.flatten(1),
-        (pictures - seen).square().flatten(1).mean(1),
-        (pictures - seen).abs().mean().item(),
-        (pictures - other).square().mean().item(),
-        see(patient.picture(posterior.mean).point),
-        tuple(part.item() for part in torch.aminmax(seen)),
-        bool((drawn.point == drawn.point[:1]).all()),
-        drawn.scale,
+        mean=posterior.mean.flatten(1),
+        std=std.flatten(1),
+        errors=(pictures - seen).square().flatten(1).mean(1),
+        absolute=(pictures - seen).abs().mean().item(),
+        shuffled=(pictures - other).square().mean().item(),
+        reconstructions=see(patient.picture(posterior.mean).point),
+        outputs=tuple(part.item() for part in torch.aminmax(seen)),
+        constant=bool((drawn.point == drawn.point[:1]).all()),
+        scale=drawn.scale,
     )
 
 

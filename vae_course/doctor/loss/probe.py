@@ -6,12 +6,12 @@ it on made-up numbers in double precision, and fits its values with known formul
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
 from vae_course.doctor.loss.caller import Probe
-from vae_course.doctor.loss.formulas import GAUSSIAN, PICTURE_FAMILIES, kl_features
+from vae_course.doctor.loss.families import KL, NONE, PICTURE_FAMILIES, UNKNOWN, Family
 from vae_course.doctor.patient import Patient
 
 POINTS = 16
@@ -22,12 +22,12 @@ FITS = 1e-3  # largest relative residual of a formula that fits; those that do r
 class Term:
     """A fitted part of the loss: `weights` of each feature per example, and how sums are taken.
 
-    `family` names the formula, or is "none" (no influence) or "unknown" (no formula fits).
+    `family` is the formula, `NONE` (no influence, no weights) or `UNKNOWN` (no weights either).
     `batch_power` is 0 where the loss averages over the batch and 1 where it sums.
     `rest` is the value with all features at 0.
     """
 
-    family: str
+    family: Family
     weights: tuple[float, ...]
     rest: float
     batch_power: int
@@ -54,21 +54,17 @@ def probe_loss(loss: Callable, patient: Patient) -> LossLaw:
     constant = _constant(probe, reconstruction, kl)
     falls = [t.weights[0] < 0 for t in (reconstruction, kl) if t.weights]
     sign = -1 if len(falls) == 2 and all(falls) else 1
-    flipped = [_scaled(term, sign) for term in (reconstruction, kl)]
-    return LossLaw(*flipped, sign * constant, sign)
+    return LossLaw(_turned(reconstruction, sign), _turned(kl, sign), sign * constant, sign)
 
 
-def _scaled(term: Term, sign: int) -> Term:
-    return Term(
-        term.family, tuple(sign * w for w in term.weights), sign * term.rest, term.batch_power
-    )
+def _turned(term: Term, sign: int) -> Term:
+    return replace(term, weights=tuple(sign * w for w in term.weights), rest=sign * term.rest)
 
 
 def _reconstruction(probe: Probe) -> Term:
     points = [_picture_point(probe, (i + 1) / POINTS) for i in range(POINTS)]
     scaled = probe.picture.scale is not None
-    families = {k: f for k, f in PICTURE_FAMILIES.items() if scaled or k not in GAUSSIAN}
-    return _fit(probe, points, families)
+    return _fit(probe, points, [f for f in PICTURE_FAMILIES if scaled or f.scale is None])
 
 
 def _picture_point(probe: Probe, reach: float) -> dict:
@@ -89,23 +85,23 @@ def _kl(probe: Probe) -> Term:
         at["mean"] = width * probe.random(shape, -1.0, 1.0)
         at["spread"] = (shift + probe.random(shape, -1.0, 0.5)).clamp(-1.5, 1.0)
         points.append(at)
-    return _fit(probe, points, {"gaussian": kl_features})
+    return _fit(probe, points, [KL])
 
 
-def _fit(probe: Probe, points: list[dict], families: dict[str, Callable]) -> Term:
+def _fit(probe: Probe, points: list[dict], families: list[Family]) -> Term:
     """The family of least residual, its weights per example, and how the batch is reduced."""
     values = torch.tensor([probe.value(at) for at in points], dtype=torch.float64)
     if values.std() < 1e-7 * (1 + values.abs().mean()):
-        return Term("none", (), values.mean().item(), 0)
+        return Term(NONE, (), values.mean().item(), 0)
     far = max(range(1, len(points)), key=lambda i: abs(values[i] - values[0]).item())
     power = probe.batch_power(points[far], points[0])
     values = values / 2**power  # two examples a call
-    fits = {name: _least_squares(features, points, values) for name, features in families.items()}
-    name = min(fits, key=lambda key: fits[key][0])
-    residual, weights = fits[name]
+    fits = [_least_squares(family.features, points, values) for family in families]
+    best = min(range(len(fits)), key=lambda i: fits[i][0])
+    residual, weights = fits[best]
     if residual > FITS:
-        return Term("unknown", (), values.mean().item(), power)
-    return Term(name, tuple(weights[:-1]), weights[-1], power)
+        return Term(UNKNOWN, (), values.mean().item(), power)
+    return Term(families[best], tuple(weights[:-1]), weights[-1], power)
 
 
 def _least_squares(features, points, values):
@@ -122,10 +118,10 @@ def _least_squares(features, points, values):
 def _constant(probe: Probe, *terms: Term) -> float:
     """The loss at rest, per example, less the features of both terms there; nan if unknown."""
     powers = {term.batch_power for term in terms}
-    if len(powers) > 1 or any(term.family in ("unknown", "none") for term in terms):
+    if len(powers) > 1 or not all(term.weights for term in terms):
         return math.nan
     at = probe.middle()
     value = probe.value(at) / 2 ** powers.pop()
-    for term, families in zip(terms, (PICTURE_FAMILIES, {"gaussian": kl_features}), strict=True):
-        value -= sum(w * f for w, f in zip(term.weights, families[term.family](at), strict=True))
+    for term in terms:
+        value -= sum(w * f for w, f in zip(term.weights, term.family.features(at), strict=True))
     return value

@@ -7,15 +7,8 @@ import torch
 
 from vae_course.doctor.advice import finding
 from vae_course.doctor.behaviour.symptoms import Behaviour
-from vae_course.doctor.loss.constants import (
-    SQUARES,
-    canonical_weight,
-    constant_matches,
-    gaussian_constant,
-    judge_constant,
-    laplace_constant,
-)
-from vae_course.doctor.loss.formulas import GAUSSIAN
+from vae_course.doctor.loss.constants import constant_matches, judge_constant
+from vae_course.doctor.loss.families import NONE, UNKNOWN
 from vae_course.doctor.loss.kl import judge_kl
 from vae_course.doctor.loss.probe import LossLaw, Term
 from vae_course.doctor.patient import Patient
@@ -49,17 +42,14 @@ def weigh(law: LossLaw, pixels: int, latents: int, meant: float) -> Scales | Non
     term, kl = law.reconstruction, law.kl
     if not term.weights or not kl.weights or min(term.weights[0], kl.weights[0]) <= 0:
         return None
-    weight, beta_kl = canonical_weight(term, pixels), 2 * kl.weights[0]
-    if term.family in SQUARES:
-        sigma = weight**-0.5
-        if constant_matches(law.constant, [gaussian_constant(sigma, pixels)], law, latents):
-            return Scales(weight, beta_kl, beta_kl, sigma, False)
-        return Scales(weight, beta_kl, meant, (beta_kl / meant / weight) ** 0.5, True)
-    if term.family == "absolute":
-        if constant_matches(law.constant, [laplace_constant(1 / weight, pixels)], law, latents):
-            return Scales(weight, beta_kl, beta_kl, 1 / weight, False)
-        return Scales(weight, beta_kl, meant, beta_kl / meant / weight, True)
-    return Scales(weight, beta_kl, beta_kl / weight, None, False)
+    family, beta_kl = term.family, 2 * kl.weights[0]
+    unit = family.unit(term.weights[0], pixels)
+    sigma = family.sigma(unit)
+    if sigma is None:
+        return Scales(unit, beta_kl, beta_kl / unit, None, False)
+    if constant_matches(law.constant, [family.normaliser(sigma, pixels)], law, latents):
+        return Scales(unit, beta_kl, beta_kl, sigma, False)
+    return Scales(unit, beta_kl, meant, family.sigma(unit * meant / beta_kl), True)
 
 
 def judge_loss(
@@ -71,10 +61,11 @@ def judge_loss(
     found += judge_decoder_scale(law.reconstruction)
     found += judge_constant(law, *sizes)
     scales = weigh(law, *sizes, meant)
-    error = seen.absolute if law.reconstruction.family == "absolute" else seen.rmse
-    found += judge_weights(law, scales, *sizes, error, meant)
+    if scales is not None:
+        error = law.reconstruction.family.error(seen)
+        found += judge_weights(Weighed(scales, *sizes, error, meant))
     found += _second_sigmoid(law, patient)
-    numbers = {"reconstruction term": law.reconstruction.family.replace("_", " ")}
+    numbers = {"reconstruction term": law.reconstruction.family.name.replace("_", " ")}
     if scales is not None:
         numbers["β, the KL's weight"] = scales.beta
         if scales.sigma is not None:
@@ -83,7 +74,7 @@ def judge_loss(
 
 
 def _second_sigmoid(law, patient) -> list[Finding]:
-    if law.reconstruction.family not in ("bernoulli_logits", "squares_of_logits"):
+    if not law.reconstruction.family.logits:
         return []
     point = patient.picture(patient.posterior(patient.pictures).mean).point
     low, high = (part.item() for part in torch.aminmax(point))
@@ -97,9 +88,9 @@ def judge_terms(law: LossLaw) -> list[Finding]:
     """Terms that are missing or of the wrong sign, and how the batch is reduced."""
     found, terms = [], (law.reconstruction, law.kl)
     for name, term in zip(("reconstruction", "kl"), terms, strict=True):
-        if term.family == "none":
+        if term.family is NONE:
             found.append(finding(f"{name}_missing", "error", _missing(name)))
-        if term.family == "unknown":
+        if term.family is UNKNOWN:
             found.append(finding(f"{name}_unknown", "note", "No known formula fits its values."))
     if law.reconstruction.weights and law.reconstruction.weights[0] < 0:
         weight = number(law.reconstruction.weights[0])
@@ -117,7 +108,7 @@ def _missing(name: str) -> str:
 
 
 def _judge_batch(law: LossLaw) -> list[Finding]:
-    powers = [t.batch_power for t in (law.reconstruction, law.kl) if t.family != "none"]
+    powers = [t.batch_power for t in (law.reconstruction, law.kl) if t.family is not NONE]
     if len(set(powers)) > 1:
         how = [("averaged", "summed")[bool(power)] for power in powers]
         evidence = f"The reconstruction is {how[0]} over the batch, the KL {how[1]}."
@@ -130,10 +121,10 @@ def _judge_batch(law: LossLaw) -> list[Finding]:
 
 def judge_decoder_scale(term: Term) -> list[Finding]:
     """Is the likelihood best at σ² = the squared error? For a decoder that returns its σ."""
-    if term.family not in GAUSSIAN or term.weights[0] <= 0:
+    if term.family.scale is None or term.weights[0] <= 0:
         return []
     error, log = term.weights
-    factor = (2 if term.family == "gaussian_log_std" else 1) * error / log if log > 0 else math.inf
+    factor = (2 if term.family.scale == "log_std" else 1) * error / log if log > 0 else math.inf
     if abs(factor - 1) < 0.05:
         return []
     evidence = (
@@ -143,57 +134,88 @@ def judge_decoder_scale(term: Term) -> list[Finding]:
     return [finding("log_std_missing_half", "error", evidence)]
 
 
-def judge_weights(
-    law: LossLaw, scales: Scales | None, pixels: int, latents: int, error: float, meant: float
-) -> list[Finding]:
-    """Means for sums, a KL weight out of nowhere, and a fixed σ that is not the error.
+@dataclass(frozen=True)
+class Weighed:
+    """The weights of a loss beside what they are compared with.
 
     `error` is the measured RMSE (for absolute errors the mean absolute error); `meant` the β that
     the user declared.
     """
-    if scales is None:
+
+    scales: Scales
+    pixels: int
+    latents: int
+    error: float
+    meant: float
+
+    @property
+    def as_meant(self) -> bool:
+        sigma = self.scales.sigma
+        fits = sigma is None or 1 / FACTOR <= sigma / self.error <= FACTOR
+        return fits and _is(self.scales.beta, (self.meant,), 0.05)
+
+    @property
+    def means(self) -> list[str]:
+        """What a mean was taken over, where a sum belongs."""
+        scales, d = self.scales, self.latents
+        over_pixels = _is(scales.reconstruction * self.pixels) and not _is(scales.kl * self.pixels)
+        over_latents = d > 2 and not _is(scales.kl) and _is(scales.kl * d)
+        counted = ((over_pixels, f"{self.pixels} pixels"), (over_latents, f"{d} latents"))
+        return [f"a mean over {what}" for taken, what in counted if taken]
+
+    @property
+    def beta_off(self) -> bool:
+        """β is read from the loss, and is not the one that was meant."""
+        return not self.scales.knob and not _is(self.scales.beta, (self.meant,), 0.05)
+
+    @property
+    def counts_twice(self) -> bool:
+        return not self.means and self.beta_off and _is(self.scales.beta / self.meant, (2,))
+
+    @property
+    def chosen(self) -> bool:
+        """Somebody set the KL's weight: it is no plain number, and the reconstruction's is one."""
+        kl, reconstruction = self.scales.kl, self.scales.reconstruction
+        over_latents = self.latents > 2 and _is(kl * self.latents)
+        plain = _is(kl) or over_latents or _is(kl * self.pixels)
+        beside = _is(reconstruction) or _is(reconstruction * self.pixels)
+        return not plain and (beside or not self.scales.knob)
+
+    @property
+    def unexplained(self) -> bool:
+        return not self.counts_twice and (self.chosen or (self.beta_off and not self.means))
+
+    def __str__(self) -> str:
+        scales = self.scales
+        beta, sigma = number(scales.beta), scales.sigma
+        if sigma is None:
+            return f"The KL counts β = {beta} times against the log-likelihood."
+        if not scales.knob:
+            return f"β = {beta}, σ = {number(sigma)}, error {number(self.error)}."
+        other = number(scales.kl / scales.reconstruction)
+        return (
+            f"The weights stand for σ = {number(sigma)} with β = {beta}, or for σ = 1 with "
+            f"β = {other}; the measured error is {number(self.error)}."
+        )
+
+
+RULES = (  # (finding, severity, whether it holds, what is said before the weights)
+    ("mean_for_sum", "error", lambda w: w.means, lambda w: f"There is {' and '.join(w.means)}. "),
+    ("kl_missing_half", "error", lambda w: w.counts_twice, lambda w: "It counts twice. "),
+    ("unexplained_kl_weight", "warning", lambda w: w.unexplained, lambda w: ""),
+)
+
+
+def judge_weights(weighed: Weighed) -> list[Finding]:
+    """Means for sums, a KL weight out of nowhere; if none of them, a fixed σ that is off."""
+    if weighed.as_meant:
         return []
-    fits = _is(scales.beta, (meant,), 0.05) and _sigma_fits(scales.sigma, error)
-    if fits:
-        return []
-    over_pixels = _is(scales.reconstruction * pixels) and not _is(scales.kl * pixels)
-    over_latents = latents > 2 and not _is(scales.kl) and _is(scales.kl * latents)
-    means = ["pixels"] * over_pixels + ["latents"] * over_latents
-    chosen = not (_is(scales.kl) or over_latents or _is(scales.kl * pixels))
-    found, words = [], _knob(scales, error)
-    if means:
-        counts = {"pixels": pixels, "latents": latents}
-        said = " and ".join(f"a mean over {counts[name]} {name}" for name in means)
-        found.append(finding("mean_for_sum", "error", f"There is {said}. {words}"))
-    beta_off = not scales.knob and not _is(scales.beta, (meant,), 0.05)
-    if not means and beta_off and _is(scales.beta / meant, (2,)):
-        found.append(finding("kl_missing_half", "error", f"It counts twice. {words}"))
-    elif (chosen and _is_knob_of_beta(scales, pixels)) or (beta_off and not means):
-        found.append(finding("unexplained_kl_weight", "warning", words))
-    if not found:
-        found.append(finding("sigma_not_rmse", "warning", words))
-    return found
-
-
-def _is_knob_of_beta(scales, pixels):
-    """The reconstruction has a plain weight, so that the KL's weight is the one that was set."""
-    return not scales.knob or _is(scales.reconstruction) or _is(scales.reconstruction * pixels)
-
-
-def _knob(scales: Scales, error: float) -> str:
-    if scales.sigma is None:
-        return f"The KL counts β = {number(scales.beta)} times against the log-likelihood."
-    if not scales.knob:
-        return f"β = {number(scales.beta)}, σ = {number(scales.sigma)}, error {number(error)}."
-    other = number(scales.kl / scales.reconstruction)
-    return (
-        f"The weights stand for σ = {number(scales.sigma)} with β = {number(scales.beta)}, or for "
-        f"σ = 1 with β = {other}; the measured error is {number(error)}."
-    )
-
-
-def _sigma_fits(sigma: float | None, error: float) -> bool:
-    return sigma is None or 1 / FACTOR <= sigma / error <= FACTOR
+    found = [
+        finding(name, severity, words(weighed) + str(weighed))
+        for name, severity, holds, words in RULES
+        if holds(weighed)
+    ]
+    return found or [finding("sigma_not_rmse", "warning", str(weighed))]
 
 
 def _is(value: float, options: tuple[float, ...] = SIMPLE, within: float = 0.01) -> bool:
