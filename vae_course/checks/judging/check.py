@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from functools import update_wrapper
 
 from vae_course.checks.judging.running import as_tensors, praise, require, run
+from vae_course.checks.judging.together import Given, Then, Turned
 from vae_course.checks.judging.verdict import agree, same
 
 Slips = dict[str, Callable]
@@ -18,7 +19,8 @@ class Check:
     """`check(answer, seed=None)` prints praise, or raises NotYet with a diagnosis.
 
     cases    seed -> arguments on which to compare, a list of tuples
-    slips    what to say -> what such a learner's function computes; tried in this order
+    slips    what to say -> what such a learner's function computes; tried in this order, and then
+             in pairs; `Then(change)` and `Given(change)` change what the oracle gives or gets
     praise   for a right answer
     read     the learner's function -> a function of a case, where it is not one already
     before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
@@ -44,7 +46,10 @@ class Check:
     ):
         self.right, self.cases, self.praise = right, cases, praise
         self.read, self.before, self.extreme, self.astray = read, before, extreme, astray
-        self.slips = (slips or {}) | of_parts(right, results)
+        self.slips = {
+            says: slip.on(right) if isinstance(slip, Then | Given) and not slip.function else slip
+            for says, slip in ((slips or {}) | of_parts(right, results)).items()
+        }
         self.how = {"gradients": gradients, "within": within}
         update_wrapper(self, right)
 
@@ -101,7 +106,7 @@ def trial(**how) -> Callable[[Callable], Trial]:
 
 def turned(formula: Callable, reduce: Callable) -> Callable:
     """`slip(log=0)` is `formula` with one of its knobs turned; `reduce` sums what it gives."""
-    return lambda reduce=reduce, **knobs: lambda *case: reduce(formula(*case, **knobs))
+    return lambda change=None, **knobs: Turned(formula, reduce, change, knobs)
 
 
 def part(index: int, value: Callable) -> Callable:

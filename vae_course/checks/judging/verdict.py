@@ -10,7 +10,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.running import as_tensors, copy, describe, require, run
+from vae_course.checks.judging.running import NotYet, as_tensors, copy, describe, require, run
+from vae_course.checks.judging.together import Then, two_slips
 
 
 def agree(
@@ -36,7 +37,9 @@ def agree(
     require_finite(got, want, cases, names)
     fits = [same(a, b, within) for a, b in zip(got, want, strict=True)]
     if not all(fits):
-        says = known_mistake({**(mistakes or {}), **usual_mistakes(right)}, cases, got, within)
+        known = {**(mistakes or {}), **usual_mistakes(right)}
+        says = known_mistake(known, cases, got, within)
+        says = says or two_mistakes(known, cases, got, want, within)
         require(False, says or difference(got, want, cases, names, fits))
     require_precision(got, want)
     for name in gradients:
@@ -57,6 +60,16 @@ def known_mistake(known, cases, got, within) -> str | None:
         if all(_agrees(wrong, case, a, within) for case, a in zip(cases, got, strict=True)):
             return says
     return None
+
+
+def two_mistakes(known, cases, got, want, within) -> str | None:
+    """Two known mistakes that explain every result together."""
+
+    def results_of(slip):
+        return (_result(slip, case) for case in cases)
+
+    found = two_slips(known, results_of, got, want, lambda a, b: same(a, b, within))
+    return found and "There are two slips in it. {} And: {}".format(*found)
 
 
 def difference(got, want, cases, names, fits) -> str:
@@ -95,7 +108,7 @@ def usual_mistakes(right: Callable) -> dict[str, Callable]:
     """Slips that can happen to any function whose first dimension is the batch."""
 
     def changed(change):
-        return lambda *case: tuple(change(part) for part in as_tensors(right(*case)))
+        return Then(lambda found: tuple(change(part) for part in as_tensors(found)), right)
 
     def over_batch(change):
         return changed(lambda part: change(part, 0) if part.ndim else -part)  # a number has none
@@ -161,10 +174,15 @@ def _slope(function, case, index):
 
 
 def _agrees(wrong: Callable, case: tuple, got: tuple[Tensor, ...], within: float) -> bool:
+    result = _result(wrong, case)
+    return result is not None and same(result, got, within)
+
+
+def _result(slip: Callable, case: tuple) -> tuple[Tensor, ...] | None:
     try:
-        return same(as_tensors(wrong(*[copy(value) for value in case])), got, within)
-    except (RuntimeError, ValueError, IndexError, TypeError):  # the slip cannot be made here
-        return False
+        return as_tensors(slip(*[copy(value) for value in case]))
+    except (NotYet, ArithmeticError, RuntimeError, ValueError, IndexError, TypeError):
+        return None  # the slip cannot be made here
 
 
 def _shapes(parts: tuple[Tensor, ...]) -> str:
