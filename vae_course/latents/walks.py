@@ -35,8 +35,3 @@ def _require_pair(start: Tensor, end: Tensor, steps: int) -> None:
         )
     if steps < 2:
         raise ValueError(f"a walk needs at least 2 steps, its two ends, but got {steps}")
-
-
-def matched_gaussian(codes: Tensor, noise: Tensor) -> Tensor:
-    """Standard normal `noise` (M, d), moved to the mean and covariance of `codes` (N, d): (M, d)"""
-    return codes.mean(0) + noise @ torch.linalg.cholesky(torch.cov(codes.T)).T
