@@ -1,14 +1,35 @@
-"""Is a function a counter-example to "the pathwise estimator always has less variance"?"""
+"""Task 7: a counter-example to "the pathwise estimator always has less variance"."""
 
 from collections.abc import Callable
+from itertools import product
 
 import torch
 from torch import Tensor
 
+from vae_course.checks.judging.check import trial
+from vae_course.checks.judging.inputs import fresh, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
 
 POINTS = 20_001
 FACTOR = 10.0  # how much quieter the score function must be
+MEANS = (-2.0, -1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5, 2.0)
+STDS = (0.5, 0.7, 1.0, 1.4, 2.0)
+
+
+@trial(
+    praise="Right on average, and there the score function is the quieter one. No law, then.",
+)
+def counter_example(answer: Callable, seed: int | None = None) -> None:
+    """`answer(z)`: values f(z), (N,) -> (N,), for which the score function is quieter.
+
+    Both estimators are integrated over a grid, for many N(mean, std²): they must agree on average,
+    and the pathwise variance must be ten times the other.
+    """
+    g = fresh(seed)
+    inside = uniform(g, 5, low=-2, high=2).tolist(), uniform(g, 5, low=0.5, high=2).tolist()
+    require_each_alone(answer, g)
+    for mean, std in [*zip(*inside, strict=True), *product(MEANS, STDS)]:
+        require_counter_example(answer, mean, std)
 
 
 def require_counter_example(answer: Callable, mean: float, std: float) -> None:

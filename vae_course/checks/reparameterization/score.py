@@ -1,4 +1,4 @@
-"""The score-function estimator for the checks: its oracles, and slips with their names."""
+"""Task 3: the same slopes by the score, without that of f."""
 
 from collections.abc import Callable
 
@@ -6,7 +6,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from vae_course.checks.reparameterization.pathwise import of_draws
+from vae_course.checks.judging.check import check
+from vae_course.checks.reparameterization.slopes import (
+    RESULTS,
+    cases,
+    of_draws,
+    require_given_noise,
+)
 
 
 def estimates(f: Callable, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
@@ -51,8 +57,13 @@ def _through_z(f, mean, log_std, noise, attached_f=False):
     return in_mean + both[0] - ours[0], in_log_std + both[1] - ours[1]
 
 
+def _less_average(f):
+    """The share of f(z) that is left when its average over the draws is taken off."""
+    return (f - f.mean()) / f
+
+
 DRAWS = "Here every draw keeps its own estimate, so that one can see how they scatter."
-MISTAKES = {
+SLIPS = {
     "z is not detached, so the slope runs through the draw into log q, and undoes the score.": (
         _through_z
     ),
@@ -71,6 +82,9 @@ MISTAKES = {
         _changed(lambda a, b, f, std, e: (a, b / std))
     ),
     "This is the score alone: f is missing.": _changed(lambda a, b, f, std, e: (a / f, b / f)),
+    "Your f has lost its sign. It may be below 0.": (
+        _changed(lambda a, b, f, std, e: (a * f.sign(), b * f.sign()))
+    ),
     "In the second, a constant is missing: the score must average to zero.": (
         _changed(lambda a, b, f, std, e: (a, f * e**2))
     ),
@@ -80,17 +94,35 @@ MISTAKES = {
     "In the first, there is a σ too many below the line. ε is z - μ in other units.": (
         _changed(lambda a, b, f, std, e: (f * e / std**2, b))
     ),
+    "In the first, the noise is missing.": _changed(lambda a, b, f, std, e: (f / std + 0 * e, b)),
     "In the second, something is divided by σ². Measured in units of σ, z - μ is ε.": (
         _changed(lambda a, b, f, std, e: (a, b / std**2))
     ),
-    "A baseline is taken off: the average of f. The task asks for none.": (
-        _changed(lambda a, b, f, std, e: ((f - f.mean()) / f * a, (f - f.mean()) / f * b))
-    ),
     "The second treats log σ as log σ².": _changed(lambda a, b, f, std, e: (a, b / 2)),
-    "The second has the wrong sign.": _changed(lambda a, b, f, std, e: (a, -b)),
+    "In the second, ε is not squared.": _changed(lambda a, b, f, std, e: (a, f * (e - 1))),
+    "A baseline is taken off: the average of f. The task asks for none.": (
+        _changed(lambda a, b, f, std, e: (_less_average(f) * a, _less_average(f) * b))
+    ),
+    "In the first, a baseline is taken off: the average of f. The task asks for none.": (
+        _changed(lambda a, b, f, std, e: (_less_average(f) * a, b))
+    ),
+    "In the second, a baseline is taken off: the average of f. The task asks for none.": (
+        _changed(lambda a, b, f, std, e: (a, _less_average(f) * b))
+    ),
     "These are pathwise estimates: they use the slope of f.": lambda f, m, s, e: (
         of_draws(f, m, s, e),
         of_draws(f, m, s, e) * s.exp() * e,
     ),
-    "They stand in the wrong order: first the mean.": _changed(lambda a, b, f, std, e: (b, a)),
 }
+
+
+@check(
+    cases=cases,
+    before=require_given_noise,
+    slips=SLIPS,
+    results=RESULTS,
+    praise="One estimate for each draw, and no slope of f was needed.",
+)
+def score(f: Callable, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Score-function estimates of every draw, (N, d) each, for f (N, d) -> (N,), noise (N, d)."""
+    return estimates(f, mean, log_std, noise)

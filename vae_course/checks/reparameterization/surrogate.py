@@ -1,31 +1,37 @@
-"""The surrogate loss: what its slopes must be, one by one, and slips with their names."""
+"""Task 5: a loss that is only good for its slopes, which are looked at one by one."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from vae_course.checks.judging.check import check
+from vae_course.checks.judging.inputs import fresh, normal
 from vae_course.checks.judging.running import kind, require, require_something, run
 
+NAMES = ("reward", "log_q")
 
-def require_plain(answer: Callable, case: tuple) -> None:
-    """One number comes back, and the arguments are left as they were."""
-    loss = run(answer, case, ("reward", "log_q"))
-    require_something(loss)
-    require(
-        isinstance(loss, Tensor), f"A loss is a tensor, but your function returns {kind(loss)}."
-    )
-    require(
-        loss.shape == (),
-        f"A loss is one number, but yours has shape {tuple(loss.shape)}. Average over draws and "
-        "pictures at the end.",
-    )
+
+def draws(seed: int | None) -> list[tuple[Tensor, Tensor]]:
+    """(reward, log_q), (draws, batch) each; at last rewards of hundreds of nats."""
+    g = fresh(seed)
+    shapes = ((2, 3, 3.0), (4, 2, 3.0), (3, 5, 3.0), (5, 5, 300.0))
+    return [
+        (normal(g, *s, scale=scale) + 4 * normal(g, 1), normal(g, *s) - 3) for *s, scale in shapes
+    ]
+
+
+def of_many_latents(seed: int | None) -> list[tuple[Tensor, Tensor]]:
+    """The same where exp(log q) is 0 in every float, and where it is infinite."""
+    g = fresh(seed)
+    return [(normal(g, 3, 2, scale=3.0), normal(g, 3, 2, scale=10.0) + far) for far in (-2e3, 2e3)]
 
 
 def pulled(answer: Callable) -> Callable:
     """`answer`'s slopes in log_q and in reward; 0 where there is none."""
 
     def slopes(reward, log_q):
+        _require_plain(answer, (reward, log_q))
         given = [part.clone().requires_grad_() for part in (log_q, reward)]
         loss = answer(given[1], given[0])
         require(
@@ -39,14 +45,18 @@ def pulled(answer: Callable) -> Callable:
     return slopes
 
 
-def leave_one_out(reward: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
-    """What the slopes of the loss in log_q and in reward must be, one by one."""
-    slope, (draws, batch) = torch.zeros_like(log_q), log_q.shape
-    for k in range(draws):
-        for i in range(batch):
-            others = [reward[j, i] for j in range(draws) if j != k]
-            slope[k, i] = (sum(others) / len(others) - reward[k, i]) / (draws * batch)
-    return slope, torch.zeros_like(reward)
+def _require_plain(answer: Callable, case: tuple) -> None:
+    """One number comes back, and the arguments are left as they were."""
+    loss = run(answer, case, NAMES)
+    require_something(loss)
+    require(
+        isinstance(loss, Tensor), f"A loss is a tensor, but your function returns {kind(loss)}."
+    )
+    require(
+        loss.shape == (),
+        f"A loss is one number, but yours has shape {tuple(loss.shape)}. Average over draws and "
+        "pictures at the end.",
+    )
 
 
 def _loss(baseline, *, times=-1.0, detached="all", reduce=torch.mean):
@@ -73,7 +83,7 @@ ITSELF = (
     "The baseline holds the draw's own reward, so it depends on the draw that it judges. The "
     "estimate is then wrong on average: leave this draw out."
 )
-MISTAKES = {
+SLIPS = {
     "The slope has the wrong sign: the optimizer goes downhill, the reward must go up.": (
         _loss(_others, times=1.0)
     ),
@@ -90,8 +100,14 @@ MISTAKES = {
     "The baseline is the average over the pictures. " + ITSELF: (
         _loss(lambda r: r.mean(1, keepdim=True))
     ),
+    "The baseline is the middle reward of all draws. " + ITSELF: (
+        _loss(lambda r: r.median(0).values)
+    ),
     "The baseline comes from the other pictures. Take the other draws of the same one.": (
         _loss(_other_pictures)
+    ),
+    "The baseline is one of the other draws, not the average of them all.": (
+        _loss(lambda r: r.roll(1, 0))
     ),
     "There is no baseline.": _loss(lambda r: 0 * r),
     "There is no baseline, and the reward is not detached.": _loss(
@@ -114,4 +130,28 @@ MISTAKES = {
         pulled(lambda r, q: -((r - _others(r)).detach() * q.exp()).mean())
     ),
     "The baseline has the wrong sign.": _loss(lambda r: -_others(r)),
+    "You divide by the spread of the rewards. Then the slope is no longer that of the average "
+    "reward.": pulled(lambda r, q: -(((r - _others(r)) / r.std(0)).detach() * q).mean()),
+    "You divide by the spread of the rewards, and the baseline is the average of all draws.": (
+        pulled(lambda r, q: -(((r - r.mean(0)) / r.std(0)).detach() * q).mean())
+    ),
 }
+
+
+@check(
+    cases=draws,
+    extreme=of_many_latents,
+    astray="It is right where log q is near -3, but not where it is 2000 or -2000, as that of many "
+    "latents can be. There exp(log q) is 0 or infinite: stay with the logarithm.",
+    slips=SLIPS,
+    read=pulled,
+    praise="Its slopes are the estimates. Each draw is judged by the others, never by itself.",
+)
+def surrogate(reward: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
+    """A loss to be minimised, from (draws, batch) each. Here: its slopes in log_q and in reward."""
+    slope, (draws, batch) = torch.zeros_like(log_q), log_q.shape
+    for k in range(draws):
+        for i in range(batch):
+            others = [reward[j, i] for j in range(draws) if j != k]
+            slope[k, i] = (sum(others) / len(others) - reward[k, i]) / (draws * batch)
+    return slope, torch.zeros_like(reward)

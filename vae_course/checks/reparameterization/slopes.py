@@ -1,0 +1,138 @@
+"""Task 2: the slope of an average, along the path."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from vae_course.checks.judging.check import check
+from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.running import as_tensors, require, run
+from vae_course.checks.judging.verdict import same
+from vae_course.checks.reparameterization.seeded import seeded
+
+NAMES = ("f", "mean", "log_std", "noise")
+RESULTS = ("the slope in the mean", "the slope in log_std")
+
+
+def cases(seed: int | None) -> list[tuple]:
+    """(f, mean, log_std, noise), f (N, d) -> (N,) with slopes that differ from latent to latent.
+
+    One f is below 0 nearly everywhere. The last q is far narrower than 1 in one latent, and far
+    wider in another, so that a clamp is seen; its means are small, so that none swallows σ.
+    """
+    g = fresh(seed)
+    found = []
+    for draws, latents, sign in ((1, 3, 1), (6, 1, -1), (4, 5, 1)):
+        q = normal(g, latents), uniform(g, latents, low=-1.2, high=-0.3)
+        found.append((_hill(g, latents, sign), *q, normal(g, draws, latents)))
+    wide = torch.tensor([-8.0, 4.5], dtype=torch.float64)
+    found.append((_hill(g, 2, 1), normal(g, 2, scale=1e-4), wide, normal(g, 5, 2)))
+    return found
+
+
+def _hill(g, latents, sign):
+    a, b, c = normal(g, latents), normal(g, latents), 1 + uniform(g, 1)
+    return lambda z: sign * (torch.cos(z @ a) + (z @ b) ** 2 / latents + z @ a + c)
+
+
+def require_given_noise(answer: Callable, cases: list[tuple]) -> None:
+    """The same arguments give the same result, whatever torch's generator is at."""
+    found = [as_tensors(run(seeded(answer, number), cases[2], NAMES)) for number in (1, 2)]
+    require(
+        same(*found, 1e-9),
+        "Called twice with the same arguments, your function gives two results. The noise is one "
+        "of the arguments: draw none of your own.",
+    )
+
+
+def of_draws(f, mean, log_std, noise):
+    """f'(z) of each draw (N, d)."""
+    z = (mean + log_std.exp() * noise).requires_grad_()
+    return torch.autograd.grad(f(z).sum(), z)[0]
+
+
+def _second(change):
+    """The first slope is right; the second is the average of `change(f'(z), std, ε)`."""
+
+    def slip(f, mean, log_std, noise):
+        slope = of_draws(f, mean, log_std, noise)
+        return slope.mean(0), change(slope, log_std.exp(), noise).mean(0)
+
+    return slip
+
+
+def _both(change):
+    """Both slopes from those of every draw, (N, d) each."""
+
+    def slip(f, mean, log_std, noise):
+        slope = of_draws(f, mean, log_std, noise)
+        return tuple(change(part) for part in (slope, slope * log_std.exp() * noise))
+
+    return slip
+
+
+def _by_score(f, mean, log_std, noise):
+    value, std = f(mean + log_std.exp() * noise)[:, None], log_std.exp()
+    return (value * noise / std).mean(0), (value * (noise**2 - 1)).mean(0)
+
+
+SLIPS = {
+    "You summed over the draws. Estimate the slope of the average.": _both(lambda t: t.sum(0)),
+    "The second is the slope in σ. In log σ the chain rule gives another factor.": (
+        _second(lambda slope, std, noise: slope * noise)
+    ),
+    "The second lacks the noise: how far a draw moves with σ depends on its ε.": (
+        _second(lambda slope, std, noise: slope * std)
+    ),
+    "The second lacks the noise and σ: it is the slope in the mean.": (
+        _second(lambda slope, std, noise: slope)
+    ),
+    "The second treats log σ as log σ².": _second(
+        lambda slope, std, noise: slope * std * noise / 2
+    ),
+    "The second has σ² where the chain rule gives σ.": (
+        _second(lambda slope, std, noise: slope * std**2 * noise)
+    ),
+    "These are score-function estimates. Here f has a slope: use it.": _by_score,
+    "The slopes are taken at the mean, not at the draws.": (
+        lambda f, m, s, e: (of_draws(f, m, s, 0 * e).mean(0), 0 * m)
+    ),
+    "The draws are averaged before f sees them. Average f(z), not z.": (
+        lambda f, m, s, e: differences(f, m, s, e.mean(0, keepdim=True))
+    ),
+    "You use the first draw only. Average over all of them.": (
+        lambda f, m, s, e: differences(f, m, s, e[:1])
+    ),
+    "You averaged over the latents, too. Average f over the draws, and over nothing else.": (
+        lambda f, m, s, e: tuple(part / len(m) for part in differences(f, m, s, e))
+    ),
+    "You kept every draw. Estimate the slope of the average.": _both(lambda t: t),
+}
+
+
+def differences(f: Callable, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """By moving each number a little."""
+
+    def average(m, s):
+        return f(m + s.exp() * noise).mean()
+
+    step = 1e-5 * torch.eye(len(mean)).to(mean)
+    in_mean = [average(mean + h, log_std) - average(mean - h, log_std) for h in step]
+    in_log_std = [average(mean, log_std + h) - average(mean, log_std - h) for h in step]
+    return torch.stack(in_mean) / 2e-5, torch.stack(in_log_std) / 2e-5
+
+
+@check(
+    cases=cases,
+    before=require_given_noise,
+    slips=SLIPS,
+    results=RESULTS,
+    praise="Finite differences find the same. The slope got through every draw.",
+)
+def slopes(f: Callable, mean: Tensor, log_std: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Slopes of the average f(mean + std · noise) in mean and log_std, (d,) each.
+
+    f (N, d) -> (N,), noise (N, d). Here by finite differences.
+    """
+    return differences(f, mean, log_std, noise)
