@@ -19,8 +19,8 @@ from vae_course.checks.elbo.log_averages import bound as weights_averaged
 from vae_course.checks.judging.extremes import agree_safely
 from vae_course.checks.judging.inputs import SIZES, fresh, normal, uniform
 from vae_course.checks.judging.running import as_tensors, praise, require, run
+from vae_course.checks.judging.seeded import seeded
 from vae_course.checks.judging.verdict import agree, same
-from vae_course.checks.reparameterization.noise_draws import seeded
 
 
 def gaussian(answer: Callable, *, seed: int | None = None) -> None:

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from vae_course.checks.judging.inputs import normal
 from vae_course.checks.judging.running import kind, require, run
-from vae_course.checks.reparameterization.noise_draws import seeded
+from vae_course.checks.judging.seeded import seeded
 
 MANY = 4000
 ERRORS = 7  # standard errors of room

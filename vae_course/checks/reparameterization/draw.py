@@ -9,7 +9,7 @@ from torch.nn.functional import softplus
 from vae_course.checks.judging.check import trial
 from vae_course.checks.judging.inputs import fresh, normal, posteriors, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
-from vae_course.checks.reparameterization.seeded import seeded
+from vae_course.checks.judging.seeded import seeded
 
 NAMES = ("mean", "log_std")
 NOISE = 20_000, 10  # pictures and latents

@@ -8,8 +8,8 @@ from torch import Tensor
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
+from vae_course.checks.judging.seeded import seeded
 from vae_course.checks.judging.verdict import same
-from vae_course.checks.reparameterization.seeded import seeded
 
 NAMES = ("f", "mean", "log_std", "noise")
 RESULTS = ("the slope in the mean", "the slope in log_std")
