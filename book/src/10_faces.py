@@ -24,7 +24,7 @@ from torch.nn.functional import avg_pool2d, fold, unfold
 
 from vae_course import plotting
 from vae_course.claims import begin, claim, summary
-from vae_course.data import DataNotFoundError, load_images
+from vae_course.data import load_images
 from vae_course.data.drawn.faces import render_faces
 from vae_course.evaluation import encode_all, estimate_elbo
 from vae_course.evaluation.factor_reader import fit_reader
@@ -410,7 +410,7 @@ r"""
 
 One number is left, sharpness from [chapter 8](08_blur.ipynb). Means are softer than faces, samples of the model rougher.
 
-And all of it once more on other pictures. A folder of portraits and CIFAR-10 take part if they are there: set `VAE_COURSE_PORTRAITS` to a folder of pictures. The same fully connected VAE is trained for some seconds on each, with one shared $\sigma_x$. Do not expect beauty. Expect σ/RMSE to be 1, on any pictures. And do not take the last column for praise: after so few steps it counts grain, too ([chapter 8](08_blur.ipynb)). And the blur of CIFAR-10, well known from a page that averaged its loss over pixels, is no property of CIFAR-10: that loss has a $\sigma_x$ of $\sqrt{1536} \approx 39$ built in, for pixels between 0 and 1.
+And all of it once more on other pictures: on patches of four photographs, and on your portraits, if you set `VAE_COURSE_PORTRAITS` to a folder of them. The same fully connected VAE is trained for some seconds on each, with one shared $\sigma_x$. Do not expect beauty. Expect σ/RMSE to be 1, on any pictures. And do not take the last column for praise: after so few steps it counts grain, too ([chapter 8](08_blur.ipynb)). And the blur of CIFAR-10, well known from a page that averaged its loss over pixels, is no property of CIFAR-10: that loss has a $\sigma_x$ of $\sqrt{1536} \approx 39$ built in, for pixels between 0 and 1.
 """
 
 # %%
@@ -425,12 +425,10 @@ claim(
 )
 
 # %%
-sets, portraits = {"faces": faces}, os.environ.get("VAE_COURSE_PORTRAITS")
-for name, place in {"cifar10": "cifar10", "portraits": Path(portraits or "-")}.items():
-    try:
-        sets[name] = load_images(place, n_train=700, n_test=80, seed=seed, download=False)
-    except (DataNotFoundError, ValueError):
-        print(f"{name}: not here, left out")
+few = {"n_train": 700, "n_test": 80, "seed": seed}
+sets = {"faces": faces, "photos": load_images("photos", **few)}
+if portraits := os.environ.get("VAE_COURSE_PORTRAITS"):
+    sets["portraits"] = load_images(Path(portraits), **few)
 
 print("            σ    RMSE  mean picture   KL  sharpness")
 for name, (train_, test_) in {k: (v.train[:700], v.test[:80]) for k, v in sets.items()}.items():

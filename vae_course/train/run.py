@@ -25,19 +25,20 @@ class Run:
     data: str = setting(
         "digits",
         "pictures",
-        "digits, faces, mnist, fashion_mnist, cifar10, celeba, or the path of a folder of pictures",
+        "digits, faces, mnist_5k, photos, mnist, fashion_mnist, cifar10, celeba, or the path of a "
+        "folder of pictures",
     )
     n_train: int | None = setting(
         None,
         "pictures",
-        "pictures to train on; default: 20 000 digits or celeba, 10 000 faces, all "
+        "pictures to train on; default: 20 000 digits or celeba, 10 000 faces, 5 000 photos, all "
         "of other sets, 90 %% of a folder",
         type=int,
     )
     n_test: int | None = setting(
         None,
         "pictures",
-        "pictures to test on; default: 2 000 digits or celeba, 1 000 faces, all "
+        "pictures to test on; default: 2 000 digits or celeba, 1 000 faces or photos, all "
         "of other sets, 10 %% of a folder",
         type=int,
     )

