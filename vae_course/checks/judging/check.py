@@ -8,11 +8,12 @@ import inspect
 from collections.abc import Callable, Sequence
 from functools import update_wrapper
 
+from vae_course.checks.judging.naming import Slips, Tolerance, mistakes_of_parts, same
 from vae_course.checks.judging.running import as_tensors, praise, require, run
 from vae_course.checks.judging.together import Given, Then, Turned
-from vae_course.checks.judging.verdict import agree, same
+from vae_course.checks.judging.verdict import agree
 
-Slips = dict[str, Callable]
+FURTHER = range(1, 4)  # seeds of further cases, which help to say what is wrong
 
 
 class Check:
@@ -26,6 +27,7 @@ class Check:
     before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
     extreme  seed -> more cases, on which every difference gets the diagnosis `astray`
     results  names of the results, where there are several: their order and signs are looked at
+    names    of the arguments, for messages; none where `read` stands between, unless they are given
     `gradients` and `within` as in `agree`.
     """
 
@@ -41,16 +43,22 @@ class Check:
         extreme: Callable | None = None,
         astray: str = "",
         results: Sequence[str] = (),
+        names: Sequence[str] | None = None,
         gradients: Sequence[str] = (),
-        within: float = 1e-5,
+        within: Tolerance = 1e-5,
     ):
         self.right, self.cases, self.praise = right, cases, praise
         self.read, self.before, self.extreme, self.astray = read, before, extreme, astray
         self.slips = {
             says: slip.on(right) if isinstance(slip, Then | Given) and not slip.function else slip
-            for says, slip in ((slips or {}) | of_parts(right, results)).items()
+            for says, slip in ((slips or {}) | mistakes_of_parts(right, results)).items()
         }
-        self.how = {"gradients": gradients, "within": within}
+        self.how = {
+            "names": () if read and names is None else names,
+            "results": results,
+            "gradients": gradients,
+            "within": within,
+        }
         update_wrapper(self, right)
 
     def __call__(self, answer: Callable, *, seed: int | None = None) -> None:
@@ -62,16 +70,21 @@ class Check:
         cases = self.cases(seed)
         if self.before and callable(answer):
             self.before(answer, cases)
-        agree(answer, self.right, cases, self.slips, **self.how)
+        agree(answer, self.right, cases, self.slips, more=lambda: self._more(seed), **self.how)
         if self.extreme:
             self._be_safe(answer, self.extreme(seed))
 
     def _be_safe(self, answer: Callable, cases: list[tuple]) -> None:
-        names = list(inspect.signature(self.right).parameters)
+        names = self.how["names"]
+        names = list(inspect.signature(self.right).parameters) if names is None else names
         for case in cases:
-            got = as_tensors(run(answer, case, names))
-            require(same(got, as_tensors(self.right(*case)), 1e-6), self.astray)
+            want = as_tensors(self.right(*case))
+            require(same(as_tensors(run(answer, case, names), len(want)), want, 1e-6), self.astray)
         agree(answer, self.right, cases, **self.how)
+
+    def _more(self, seed: int | None) -> list[tuple]:
+        seeds = [None if seed is None else seed + k for k in FURTHER]
+        return [case for further in seeds for case in self.cases(further)]
 
 
 def check(**how) -> Callable[[Callable], Check]:
@@ -82,21 +95,20 @@ def check(**how) -> Callable[[Callable], Check]:
 class Trial:
     """The same for a task with many right answers: no oracle, but properties that must hold.
 
-    `properties(answer, seed)` raises NotYet where one of them does not; `slips` as in `Check`, each
-    of them what such a learner has written.
+    `properties(answer, seed)` raises NotYet where one of them does not, and may return the praise;
+    `slips` as in `Check`, each of them what such a learner has written.
     """
 
-    def __init__(self, properties: Callable, *, praise: str, slips: Slips | None = None):
+    def __init__(self, properties: Callable, *, praise: str = "", slips: Slips | None = None):
         self.properties, self.praise, self.slips = properties, praise, slips or {}
         update_wrapper(self, properties)
 
     def __call__(self, answer: Callable, *, seed: int | None = None) -> None:
-        self.judge(answer, seed=seed)
-        praise(self.praise)
+        praise(self.judge(answer, seed=seed) or self.praise)
 
-    def judge(self, answer: Callable, *, seed: int | None = None) -> None:
-        """Raise NotYet unless `answer` has the properties."""
-        self.properties(answer, seed)
+    def judge(self, answer: Callable, *, seed: int | None = None) -> str | None:
+        """Raise NotYet unless `answer` has the properties; the praise, if they give one."""
+        return self.properties(answer, seed)
 
 
 def trial(**how) -> Callable[[Callable], Trial]:
@@ -116,15 +128,3 @@ def part(index: int, value: Callable) -> Callable:
             value(*case) if i == index else result for i, result in enumerate(right(*case))
         )
     )
-
-
-def of_parts(right: Callable, names: Sequence[str]) -> Slips:
-    """Slips that can happen to any answer with several results."""
-    if not names:
-        return {}
-
-    def minus(i):
-        return lambda *case: tuple(-r if j == i else r for j, r in enumerate(right(*case)))
-
-    order = {f"They stand in the wrong order: first {names[0]}.": lambda *c: right(*c)[::-1]}
-    return order | {f"The sign of {name} is wrong.": minus(i) for i, name in enumerate(names)}

@@ -1,0 +1,91 @@
+"""Which known mistake, or which two, explain every result of an answer."""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from vae_course.checks.judging.running import NotYet, as_tensors, copy
+from vae_course.checks.judging.together import Then, two_slips
+
+Tensors = tuple[Tensor, ...]
+Tolerance = float | tuple[float, float]
+Slips = dict[str, Callable]  # what to say -> what such a learner's function computes
+
+
+def same(a: Tensors, b: Tensors, within: Tolerance) -> bool:
+    """Equal number of parts, equal shapes, and values that agree.
+
+    `within` is the tolerance, absolute or relative; or a pair, the relative and the absolute one.
+    """
+    relative, absolute = within if isinstance(within, tuple) else (within, within)
+    return len(a) == len(b) and all(
+        x.shape == y.shape and torch.allclose(x.double(), y.double(), rtol=relative, atol=absolute)
+        for x, y in zip(a, b, strict=True)
+    )
+
+
+def known_mistake(
+    known: Slips, cases: Sequence[tuple], got: Sequence[Tensors], within: Tolerance
+) -> str | None:
+    """The first known mistake that explains every result."""
+    for says, wrong in known.items():
+        if all(_agrees(wrong, case, a, within) for case, a in zip(cases, got, strict=True)):
+            return says
+    return None
+
+
+def two_mistakes(known, cases, got, want, within) -> str | None:
+    """Two known mistakes that explain every result together."""
+
+    def results_of(slip):
+        return (_result(slip, case) for case in cases)
+
+    found = two_slips(known, results_of, got, want, lambda a, b: same(a, b, within))
+    return found and "There are two slips in it. {} And: {}".format(*found)
+
+
+def usual_mistakes(right: Callable) -> Slips:
+    """Slips that can happen to any function whose first dimension is the batch."""
+
+    def changed(change):
+        return Then(lambda found: tuple(change(part) for part in as_tensors(found)), right)
+
+    def over_batch(change):  # a number has none, and NaN agrees with nothing
+        return changed(lambda part: change(part, 0) if part.ndim else part * torch.nan)
+
+    batch = "Return one number per example: the mean over the batch belongs in the training loop."
+    return {
+        "The sign is wrong: yours is minus the right value.": changed(lambda t: -t),
+        "Yours is twice the right value. Is a ½ missing?": changed(lambda t: 2 * t),
+        "Yours is half the right value. Is there a ½ too many?": changed(lambda t: t / 2),
+        f"You averaged over the batch. {batch}": over_batch(torch.mean),
+        f"You summed over the batch, too. {batch}": over_batch(torch.sum),
+    }
+
+
+def mistakes_of_parts(right: Callable, names: Sequence[str]) -> Slips:
+    """Slips that can happen to any answer with several results, called `names`."""
+    if not names:
+        return {}
+
+    def minus(i):
+        return lambda found: tuple(-part if j == i else part for j, part in enumerate(found))
+
+    order = Then(lambda found: tuple(found)[::-1], right)
+    signs = {f"The sign of {name} is wrong.": minus(i) for i, name in enumerate(names)}
+    return {f"They stand in the wrong order: first {names[0]}.": order} | {
+        says: Then(sign, right) for says, sign in signs.items()
+    }
+
+
+def _agrees(wrong: Callable, case: tuple, got: Tensors, within: Tolerance) -> bool:
+    result = _result(wrong, case)
+    return result is not None and same(result, got, within)
+
+
+def _result(slip: Callable, case: tuple) -> Tensors | None:
+    try:
+        return as_tensors(slip(*[copy(value) for value in case]))
+    except (NotYet, ArithmeticError, RuntimeError, ValueError, IndexError, TypeError):
+        return None  # the slip cannot be made here
