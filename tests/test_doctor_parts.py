@@ -1,10 +1,13 @@
 """The doctor's instruments: each reading against a value known without it."""
 
+import ast
 import math
 import re
+import sys
 import time
 from collections import namedtuple
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,13 +15,16 @@ import torch.nn.functional as F
 from torch import nn
 from torch.distributions import Bernoulli, Laplace, Normal, kl_divergence
 
+from vae_course import doctor
 from vae_course.doctor import examine
 from vae_course.doctor.advice import ADVICE, finding
-from vae_course.doctor.behaviour.pictures import judge_overlap
+from vae_course.doctor.behaviour.pictures import judge_blur, judge_overlap
 from vae_course.doctor.behaviour.sampling import probe_sampling
+from vae_course.doctor.loss.caller import Loss
 from vae_course.doctor.loss.probe import probe_loss
 from vae_course.doctor.patient import Patient
 from vae_course.doctor.report import CHAPTERS, Report, number
+from vae_course.evaluation.sharpness import laplacian_variance
 from vae_course.models import VAE
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
 from vae_course.training import fit
@@ -44,7 +50,7 @@ class Rows(nn.Module):
 
 def law_of(loss, scale=None):
     model = Rows(scale)
-    return probe_loss(loss, Patient(model.encode, model.decode, torch.rand(60, PIXELS)))
+    return probe_loss(Loss(loss), Patient(model.encode, model.decode, torch.rand(60, PIXELS)))
 
 
 def kl(mean, log_std):
@@ -292,6 +298,15 @@ def test_a_latent_is_in_use_if_its_mean_varies_by_more_than_a_hundredth():
     assert "collapsed_latents" in report.notes
 
 
+def test_fine_detail_is_the_variance_of_the_laplacian():
+    pictures = torch.rand(60, 2, 9, 7)
+    for blurred in (pictures, 0.8 * pictures):
+        ratio = laplacian_variance(blurred).mean() / laplacian_variance(pictures).mean()
+        seen = SimpleNamespace(reconstructions=blurred)
+        evidence = [f.evidence for f in judge_blur(pictures, seen)]
+        assert evidence == [] if ratio > 0.9 else f" {ratio:.0%} " in evidence[0]
+
+
 # ---- The report
 
 
@@ -364,6 +379,24 @@ def test_bad_input_is_named(change, error, match):
     given = {"encode": model.encode, "decode": model.decode, "images": torch.rand(60, PIXELS)}
     with pytest.raises(error, match=match):
         examine(**(given | change))
+
+
+# ---- The rooms
+
+
+def test_the_doctor_imports_nothing_but_torch():
+    folder = Path(doctor.__file__).parent
+    imported = {
+        name.partition(".")[0]
+        for file in folder.rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in (
+            [node.module] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+        )
+        if not name.startswith("vae_course.doctor")
+    }
+    assert imported - sys.stdlib_module_names == {"torch"}
 
 
 # ---- The real size

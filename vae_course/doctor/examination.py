@@ -12,13 +12,13 @@ from vae_course.doctor.advice import ORDER
 from vae_course.doctor.behaviour import symptoms
 from vae_course.doctor.behaviour.pictures import judge_overlap, judge_pictures
 from vae_course.doctor.behaviour.sampling import probe_sampling
+from vae_course.doctor.kept import Kept, undisturbed
+from vae_course.doctor.loss.caller import Loss
 from vae_course.doctor.loss.probe import probe_loss
 from vae_course.doctor.loss.spread import POWERS, meaning_at_rest, read_spread
 from vae_course.doctor.loss.weights import judge_loss
 from vae_course.doctor.patient import Patient, read_picture
 from vae_course.doctor.report import SEVERITIES, Finding, Report
-
-MOST = 2000  # pictures looked at, of each set; a random choice of them
 
 
 def examine(
@@ -31,13 +31,15 @@ def examine(
     sample: Callable | None = None,
     spread: str | None = None,
     beta: float = 1.0,
+    most: int = 2000,
+    batch: int = 500,
     seed: int = 0,
 ) -> Report:
     """Examine a VAE: what its loss weighs, how its latents and outputs behave.
 
     encode  pictures (N, ...) -> (mean, spread), each (N, ...): the spread is log σ or log σ²
     decode  z -> the mean, or logits, of the size of the pictures; or a pair (mean, log σ or log σ²)
-    images  training pictures (N, ...), float, N ≥ 50; 2000 of them are looked at, by `seed`
+    images  training pictures (N, ...), float, N ≥ 50; `most` of them are looked at, by `seed`
     loss    loss(images, decoded, mean, spread) -> scalar or (batch,), to be minimised, where
             `decoded` is what decode returned; a dict's "loss" or a tuple's first entry is taken
     test_images  pictures that were not trained on
@@ -45,6 +47,13 @@ def examine(
     spread  "log_std" or "log_var"; if it is not given it is found from named fields, from
             `sample`, or from the noise that training has settled on
     beta    the KL weight you mean to use
+    most, batch  how many pictures are looked at, of each set, and how many at a time
+
+    Nothing is changed: parameters, buffers, modes, gradients, counters and random states that your
+    functions can be seen to reach are afterwards as before; a warning names what cannot be put
+    back. Cost: each picture is encoded and decoded about ten times, the loss is called some
+    hundred times on two made-up examples; memory holds the model twice and the `most` pictures
+    about ten times.
 
     For the VAE of this course, whose answers have named fields:
 
@@ -59,10 +68,14 @@ def examine(
     Raises TypeError or ValueError for functions and pictures that do not fit together.
     """
     _require_arguments(images, test_images, spread, beta)
-    test = None if test_images is None else _some(test_images, seed)
+    test = None if test_images is None else _some(test_images, seed, most)
     twins = [] if test is None else judge_overlap(images, test)
-    patient = Patient(encode, decode, _some(images, seed))
-    with patient.resting():
+    models = Kept(encode, decode, sample)
+    judge = Kept(loss, copies=models.copies)
+    with undisturbed(models, judge), torch.no_grad():
+        patient = Patient(encode, decode, _some(images, seed, most), batch)
+        if loss is not None:  # kept anew: its modules now rest
+            loss = Loss(loss, Kept(loss, copies=models.copies))
         if broken := symptoms.judge_finite(patient):
             return _report(broken, {"pixels D": patient.pixels})
         law = None if loss is None else probe_loss(loss, patient)
@@ -152,10 +165,10 @@ def _report(found: list[Finding], numbers: dict) -> Report:
     return Report(tuple(order), numbers)
 
 
-def _some(images: Tensor, seed: int) -> Tensor:
-    if len(images) <= MOST:
+def _some(images: Tensor, seed: int, most: int) -> Tensor:
+    if len(images) <= most:
         return images.detach()
-    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:MOST]
+    chosen = torch.randperm(len(images), generator=torch.Generator().manual_seed(seed))[:most]
     return images[chosen.to(images.device)].detach()
 
 

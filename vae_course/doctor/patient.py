@@ -1,13 +1,11 @@
 """The model under examination: its functions, called carefully, and its answers in one form."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-BATCH = 500
 STD_NAMES = ("log_std", "logstd", "log_sigma", "logsigma", "log_scale")
 VAR_NAMES = ("log_var", "logvar", "log_variance")
 
@@ -42,7 +40,7 @@ def read_posterior(answer) -> Posterior:
             "encode must return two tensors, (mean, log_std) or (mean, log_var), but returned "
             f"{describe(answer)}; wrap it: lambda x: (mean_of(x), log_std_of(x))"
         )
-    mean, spread = answer
+    mean, spread = (part.detach() for part in answer)
     try:
         spread = spread.expand_as(mean)
     except RuntimeError:
@@ -56,12 +54,12 @@ def read_posterior(answer) -> Posterior:
 def read_picture(answer) -> Picture:
     """The decoder's answer as a `Picture`. Raises TypeError if it is neither one nor two."""
     if isinstance(answer, Tensor):
-        return Picture(answer, None, None)
+        return Picture(answer.detach(), None, None)
     if _is_tensors(answer, 1):
         named = getattr(answer, "_fields", ("",))[0]
-        return Picture(answer[0], None, "logits" if named == "logits" else None)
+        return Picture(answer[0].detach(), None, "logits" if named == "logits" else None)
     if _is_tensors(answer, 2):
-        return Picture(answer[0], answer[1], _meaning(answer))
+        return Picture(answer[0].detach(), answer[1].detach(), _meaning(answer))
     raise TypeError(
         "decode must return a tensor (the mean, or logits) or a pair (mean, log_std), but "
         f"returned {describe(answer)}; wrap it: lambda z: decoder(z).mean"
@@ -79,14 +77,12 @@ def rebuild(template, point: Tensor, scale: Tensor | None):
 class Patient:
     """The functions and pictures under examination.
 
-    `pictures` are (N, ...). Answers come batch by batch, without gradients, with the models
-    behind the functions in eval mode where these can be found.
+    `pictures` are (N, ...). Answers come without gradients, `batch` pictures at a time.
     """
 
-    def __init__(self, encode: Callable, decode: Callable, pictures: Tensor):
-        self.encode, self.decode, self.pictures = encode, decode, pictures
-        with self.resting():
-            self.template = self.decode(self.posterior(pictures[:2]).mean)
+    def __init__(self, encode: Callable, decode: Callable, pictures: Tensor, batch: int = 500):
+        self.encode, self.decode, self.pictures, self.batch = encode, decode, pictures, batch
+        self.template = quietly(decode, self.posterior(pictures[:2]).mean)
         read = read_picture(self.template)
         if read.point.numel() != pictures[:2].numel():
             raise ValueError(
@@ -97,7 +93,7 @@ class Patient:
 
     def posterior(self, pictures: Tensor) -> Posterior:
         """q(z|x) for pictures (N, ...), in the encoder's own shape."""
-        parts = [read_posterior(self.encode(batch)) for batch in pictures.split(BATCH)]
+        parts = [read_posterior(quietly(self.encode, x)) for x in pictures.split(self.batch)]
         return Posterior(
             torch.cat([part.mean for part in parts]),
             torch.cat([part.spread for part in parts]),
@@ -106,7 +102,7 @@ class Patient:
 
     def picture(self, z: Tensor) -> Picture:
         """p(x|z) for z (N, ...): `point` in the pictures' shape, `scale` broadcastable to it."""
-        parts = [read_picture(self.decode(batch)) for batch in z.split(BATCH)]
+        parts = [read_picture(quietly(self.decode, part)) for part in z.split(self.batch)]
         point = torch.cat([part.point for part in parts]).reshape(-1, *self.pictures.shape[1:])
         scale = parts[0].scale
         if scale is not None:
@@ -114,19 +110,17 @@ class Patient:
             scale = torch.cat(whole).reshape(point.shape)
         return Picture(point, scale, parts[0].meaning)
 
-    @contextmanager
-    def resting(self) -> Iterator[None]:
-        """Eval mode and no gradients; every module returns to the mode it was in."""
-        modules = [m for f in (self.encode, self.decode) for m in _modules_behind(f)]
-        modes = [(part, part.training) for module in modules for part in module.modules()]
-        try:
-            for module in modules:
-                module.eval()
-            with torch.no_grad():
-                yield
-        finally:
-            for part, mode in modes:
-                part.training = mode
+
+def quietly(function: Callable, argument: Tensor):
+    """`function(argument)` without gradients, unless it asks for some inside."""
+    try:
+        with torch.no_grad():
+            return function(argument)
+    except RuntimeError as error:
+        if "grad" not in str(error):
+            raise
+        with torch.enable_grad():
+            return function(argument)
 
 
 def describe(answer) -> str:
@@ -143,13 +137,6 @@ def _one_a_pixel(scale: Tensor, point: Tensor) -> Tensor:
     if scale.numel() == len(point) > 1:
         scale = scale.reshape(-1, *[1] * (point.ndim - 1))
     return scale.expand_as(point)
-
-
-def _modules_behind(function: Callable) -> list[nn.Module]:
-    """The modules that a function, a method or a lambda can be seen to use."""
-    cells = [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]
-    seen = [function, getattr(function, "__self__", None), *cells]
-    return [thing for thing in seen if isinstance(thing, nn.Module)]
 
 
 def _is_tensors(answer, count: int) -> bool:

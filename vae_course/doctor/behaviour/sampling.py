@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from vae_course.doctor.advice import finding
+from vae_course.doctor.dice import same_draws
 from vae_course.doctor.report import Finding
 
 DRAWS = 4000
@@ -36,8 +37,7 @@ def probe_sampling(sample: Callable, shape: torch.Size) -> tuple[str | None, lis
 
 def _noise(sample, shape, spread) -> float:
     mean = torch.zeros(DRAWS, *shape)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with same_draws():
         drawn = sample(mean, torch.full_like(mean, spread))
     if not isinstance(drawn, Tensor) or drawn.shape != mean.shape:
         raise ValueError(
@@ -50,8 +50,7 @@ def _noise(sample, shape, spread) -> float:
 def _gradients(sample, shape) -> list[Finding]:
     """Does a gradient pass through z to both arguments?"""
     inputs = {name: torch.zeros(8, *shape, requires_grad=True) for name in ("mean", "spread")}
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
+    with torch.enable_grad(), same_draws():
         z = sample(*inputs.values())
         slopes = [None, None]
         if z.requires_grad:

@@ -1,22 +1,36 @@
-"""`Probe`: calls somebody's loss on made-up numbers and reads one float."""
+"""`Loss`: somebody's loss, called so that no call is felt. `Probe`: calls it on made-up numbers."""
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
+from vae_course.doctor.dice import same_draws
+from vae_course.doctor.kept import Kept
 from vae_course.doctor.patient import Patient, read_picture, rebuild
+
+
+class Loss:
+    """A loss, each time as if it had never been called: the same draws, and all put back after."""
+
+    def __init__(self, loss: Callable, kept: Kept | None = None):
+        self.loss, self.kept = loss, kept or Kept(loss)
+
+    def __call__(self, x: Tensor, decoded, mean: Tensor, spread: Tensor):
+        try:
+            with torch.enable_grad(), same_draws(device=x.device):
+                return self.loss(x.clone(), *map(_alive, (decoded, mean, spread)))
+        finally:
+            self.kept.restore()
 
 
 class Probe:
     """Calls the loss on made-up numbers: `count` equal copies of one example at a time."""
 
-    def __init__(self, loss: Callable, patient: Patient):
+    def __init__(self, loss: Loss, patient: Patient):
         self.loss, self.patient = loss, patient
-        with patient.resting():
-            self.posterior = patient.posterior(patient.pictures[:2])
+        self.posterior = patient.posterior(patient.pictures[:2])
         self.picture = read_picture(patient.template)
         self.generator = torch.Generator().manual_seed(0)
         self.dtype = torch.float64
@@ -58,22 +72,11 @@ class Probe:
             scale = self._copies(scale, count)
         decoded = rebuild(self.patient.template, point, scale)
         x, mean, spread = (self._copies(raw[key], count) for key in ("x", "mean", "spread"))
-        with torch.no_grad(), self._same_draws(device):
-            return scalar(self.loss(x, decoded, mean, spread), count)
-
-    @staticmethod
-    @contextmanager
-    def _same_draws(device: torch.device) -> Iterator[None]:
-        """A loss that draws random numbers draws the same ones each time."""
-        cpu = device.type == "cpu"
-        with torch.random.fork_rng(devices=[] if cpu else [device], device_type=_kind(device)):
-            # torch.manual_seed asks every kind of accelerator, which takes longer than the loss.
-            (torch.default_generator.manual_seed if cpu else torch.manual_seed)(0)
-            yield
+        return scalar(self.loss(x, decoded, mean, spread), count)
 
     @staticmethod
     def _copies(value: Tensor, count: int) -> Tensor:
-        return value.expand(count, *value.shape).clone()
+        return value.expand(count, *value.shape)
 
     def random(self, shape, low: float, high: float) -> Tensor:
         drawn = torch.rand(shape, generator=self.generator, dtype=torch.float64)
@@ -86,8 +89,12 @@ class Probe:
         return 0 if small == 0 else round(math.log2(max(large / small, 1e-9)))
 
 
-def _kind(device: torch.device) -> str:
-    return "cuda" if device.type == "cpu" else device.type
+def _alive(answer):
+    """As a network answers in training: with gradients, and no leaf, so that it can be written."""
+    if isinstance(answer, Tensor):
+        return answer.detach().requires_grad_().clone()
+    parts = [_alive(part) for part in answer]
+    return type(answer)(*parts) if hasattr(answer, "_fields") else type(answer)(parts)
 
 
 def scalar(result, count: int) -> float:
@@ -99,7 +106,7 @@ def scalar(result, count: int) -> float:
         result = result.get("loss")
     if isinstance(result, tuple | list):
         result = result[0]
-    result = torch.as_tensor(result).double()
+    result = torch.as_tensor(result).detach().double()
     if tuple(result.shape) not in ((), (1,), (count,)):
         raise ValueError(
             f"the loss must return a scalar or one value per example, ({count},) here, but "

@@ -5,12 +5,11 @@ it on made-up numbers in double precision, and fits its values with known formul
 """
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 
-from vae_course.doctor.loss.caller import Probe
+from vae_course.doctor.loss.caller import Loss, Probe
 from vae_course.doctor.loss.families import KL, NONE, PICTURE_FAMILIES, UNKNOWN, Family
 from vae_course.doctor.patient import Patient
 
@@ -47,7 +46,7 @@ class LossLaw:
     sign: int
 
 
-def probe_loss(loss: Callable, patient: Patient) -> LossLaw:
+def probe_loss(loss: Loss, patient: Patient) -> LossLaw:
     """What `loss` is made of. Raises ValueError for an answer that is no loss."""
     probe = Probe(loss, patient)
     reconstruction, kl = _reconstruction(probe), _kl(probe)

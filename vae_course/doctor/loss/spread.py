@@ -8,7 +8,7 @@ from vae_course.doctor.advice import finding
 from vae_course.doctor.loss.caller import scalar
 from vae_course.doctor.loss.kl import kl_meaning
 from vae_course.doctor.loss.probe import LossLaw
-from vae_course.doctor.patient import Patient, Posterior
+from vae_course.doctor.patient import Patient, Posterior, quietly
 from vae_course.doctor.report import Finding
 
 POWERS = {"log_std": 1.0, "log_var": 0.5}  # std = exp(power · spread)
@@ -65,6 +65,6 @@ def best_stretch(patient, posterior, loss, law, meaning) -> float:
     values = []
     for stretch in STRETCHES.tolist():
         stretched = spread + stretch / power
-        decoded = patient.decode(mean + (power * stretched).exp() * noise)
+        decoded = quietly(patient.decode, mean + (power * stretched).exp() * noise)
         values.append(law.sign * scalar(loss(pictures, decoded, mean, stretched), len(mean)))
     return STRETCHES[min(range(len(values)), key=values.__getitem__)].item()
