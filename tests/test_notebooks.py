@@ -329,16 +329,41 @@ def test_there_are_chapters():
     assert len(CHAPTERS) >= 2
 
 
-def test_no_code_cell_is_longer_than_25_lines(chapter):
-    lengths = {lines[0]: sum(map(is_code, lines)) for lines in code_of(chapter)}
+# A reader meets at most 120 lines of code on a page, none cut off at the side. These chapters were
+# written when 220 were allowed; take a name out when its chapter is rewritten.
+LONGER = {
+    "01_autoencoders",
+    "02_from_ae_to_vae",
+    "04_analytic_kl",
+    "05_reparameterization",
+    "06_learned_variance",
+    "07_posterior_collapse",
+    "08_blur",
+    "09_questions",
+    "10_faces",
+}
+
+
+@pytest.fixture
+def visible(chapter):
+    """The cells whose code is not folded, each a list of lines."""
+    return code_of(chapter, but=["hide-input"])
+
+
+def test_no_visible_cell_is_longer_than_25_lines(visible):
+    lengths = {lines[0]: sum(map(is_code, lines)) for lines in visible}
     assert not {first: length for first, length in lengths.items() if length > 25}
 
 
-def test_a_reader_meets_at_most_220_lines_of_code(chapter):
-    # Cells that only draw are folded; with them it is 270 at most.
-    seen = sum(code_of(chapter, but=["hide-input"]), [])
-    assert sum(map(is_code, seen)) <= 220
-    assert sum(map(is_code, sum(code_of(chapter), []))) <= 270
+def test_a_reader_meets_few_lines_of_code(chapter, visible, request):
+    most = 220 if request.node.callspec.id in LONGER else 120
+    assert sum(map(is_code, sum(visible, []))) <= most
+    assert sum(map(is_code, sum(code_of(chapter), []))) <= 320  # folded ones are read, too
+
+
+def test_no_visible_line_is_wider_than_a_page(visible, request):
+    if request.node.callspec.id not in LONGER:
+        assert not [line for line in sum(visible, []) if len(line) > 88]
 
 
 def text_of(chapter):

@@ -4,18 +4,10 @@ r"""
 
 [Chapter 2](02_from_ae_to_vae.ipynb) gave you a loss with two terms and asked you to believe it. Here you derive it. Each line of the derivation is an equation between numbers, so you can run each line.
 
-**After this chapter you can**
-
-- say what a VAE would like to maximise, why it cannot, and what it maximises instead;
-- derive the bound in two ways, and name the exact size of what is lost;
-- say what training changes through the decoder, and what through the encoder;
-- tell how much a diagonal posterior costs;
-- tighten the bound with importance weights, and estimate $\log p(x)$ of a trained VAE.
-
-The VAE is due to [Kingma & Welling (2013)](https://arxiv.org/abs/1312.6114) and [Rezende, Mohamed & Wierstra (2014)](https://arxiv.org/abs/1401.4082). Some pages name [Blei, Kucukelbir & McAuliffe](https://arxiv.org/abs/1601.00670) instead. That is a fine review of variational inference, the older method behind it.
+The whole chapter in one picture: the black curve is what we would like to climb, $\log p(x)$. We cannot compute it, in general. The coloured curves are bounds below it that we can compute, and each touches it somewhere.
 """
 
-# %%
+# %% tags=["hide-input"]
 import math
 
 import torch
@@ -32,17 +24,70 @@ from vae_course.training import fit
 
 seed = begin("03_elbo")
 
+
+# %% tags=["hide-input"]
+def pixel_evidence(a, x=2.0):
+    """log p(x) of one pixel with p(z) = N(0, 1) and p(x|z) = N(a z, 1), so p(x) = N(0, a² + 1)."""
+    return Normal(0.0, (a**2 + 1) ** 0.5).log_prob(torch.as_tensor(x))
+
+
+def pixel_bound(a, mean, log_std, x=2.0):
+    """The ELBO of the same pixel for q(z|x) = N(mean, std²)."""
+    squares = (x - a * mean) ** 2 + (a * log_std.exp()) ** 2
+    kl = 0.5 * (log_std.exp() ** 2 + mean**2 - 1) - log_std
+    return -0.5 * squares - 0.5 * math.log(2 * math.pi) - kl
+
+
+def pixel_posterior(a, x=2.0):
+    """Mean and log std of p(z|x)."""
+    return a * x / (a**2 + 1), -0.5 * torch.log(torch.as_tensor(a**2 + 1.0))
+
+
+made, (axes,) = plotting.figure(7, 3.2)
+along = torch.linspace(-0.2, 4, 400)
+axes.plot(along, pixel_evidence(along), color="black", lw=2, label=r"$\log p(x)$")
+for a0, colour in ((0.6, 0), (1.0, 1), (math.sqrt(3), 2)):
+    colour = plotting.COLOURS[colour]
+    axes.plot(along, pixel_bound(along, *pixel_posterior(a0)), color=colour, lw=1.2)
+    axes.plot(a0, pixel_evidence(torch.tensor(a0)), "o", color=colour)
+axes.plot(along, pixel_bound(along, 0.0, torch.tensor(0.0)), "--", color=plotting.COLOURS[5])
+axes.set(xlabel="$a$, the one weight of a decoder", ylabel="nats", ylim=(-4.5, -1.8))
+axes.legend(loc="upper right")
+plotting.show(
+    made,
+    caption="One pixel, one latent, a decoder with one weight a. Black: log p(x). Coloured: the ELBO for "
+    "three encoders, each of which is right at its dot. Dashed: an encoder that says nothing.",
+    alt="A black curve rises from minus 2.9 at zero to a maximum near 1.7 and falls slowly. Three coloured "
+    "arches lie below it, each touching it at one dot; the third touches at the maximum. A dashed curve "
+    "touches at zero and falls away.",
+)
+
+# %% [markdown]
+r"""
+**After this chapter you can**
+
+- say what a VAE would like to maximise, why it cannot, and what it maximises instead;
+- derive the bound in two ways, and name the exact size of what is lost;
+- say what training changes through the decoder, and what through the encoder;
+- tell how much a diagonal posterior costs;
+- tighten the bound with importance weights, and estimate $\log p(x)$ of a trained VAE.
+
+The VAE is due to [Kingma & Welling (2013)](https://arxiv.org/abs/1312.6114) and [Rezende, Mohamed & Wierstra (2014)](https://arxiv.org/abs/1401.4082). Some pages name [Blei, Kucukelbir & McAuliffe](https://arxiv.org/abs/1601.00670) instead. That is a fine review of variational inference, the older method behind it.
+"""
+
 # %% [markdown]
 r"""
 ## What we want
 
-A model is good if it finds real pictures likely. So we would like to choose the decoder's weights $\theta$ such that the average of $\log p_\theta(x)$ over the pictures is as large as possible. This is **maximum likelihood**. (Not every generative model works like this. A GAN has no likelihood at all.)
+A model is good if it finds real pictures likely. So we would like to choose the decoder's weights $\theta$ such that the average of $\log p_\theta(x)$ over the pictures is as large as possible. This is **maximum likelihood**. The number $p_\theta(x)$ is also called the **evidence** for the model. (Not every generative model has one. A generative adversarial network, or GAN, draws pictures and gives no density.)
 
-For a latent variable model, the density of one picture is an integral over everything that could have made it:
+For a latent variable model, the evidence of one picture is an integral over everything that could have made it:
 
 $$p_\theta(x) = \int p_\theta(x \mid z)\, p(z)\, dz.$$
 
-"We cannot compute that, because it runs over all $z$", you will read. That is not the reason. Here is a model whose integral runs over all $z$, too. Its decoder is a matrix: $p(x \mid z) = \mathcal{N}(Wz + b, \sigma_x^2 I)$. It is called the **linear VAE**, or probabilistic PCA. All its distributions are normal, so we know its $\log p(x)$ in closed form. We compare it with brute force: a sum over a grid of $z$.
+It runs over all $z$. That alone does not make it hard. Here is a model whose integral runs over all $z$, too. Its decoder is a matrix: $p(x \mid z) = \mathcal{N}(Wz + b, \sigma_x^2 I)$. It is called the **linear VAE**, or probabilistic PCA. All its distributions are normal, so we know its $\log p(x)$ in closed form. We compare it with brute force: a sum over a grid of $z$. The terms are as small as $e^{-1000}$, which no float can hold. So we keep logarithms, and sum with `logsumexp`, which computes $\log \sum_i e^{a_i}$ safely.
+
+A word on symbols: where it is clear which weights are meant, we write $p$ and $q$ without $\theta$ and $\phi$.
 """
 
 # %%
@@ -57,7 +102,7 @@ log_joint = Normal(decoded, small.variance**0.5).log_prob(x).sum(1) + log_prior
 by_force = torch.logsumexp(log_joint, 0) + 2 * math.log(axis[1] - axis[0])
 
 closed = small.log_marginal(x).item()
-claim("log p(x): closed form minus the sum over all z", closed - by_force, equals=0, within=1e-8)
+claim("log p(x): closed form minus the sum", closed - by_force, equals=0, within=1e-8)
 
 # %% [markdown]
 r"""
@@ -69,52 +114,72 @@ So keep the linear VAE at hand. It is the one place where we know all answers. W
 
 The integral is an average, $p(x) = \mathbb{E}_{p(z)}[p(x \mid z)]$. So draw many $z$ from the prior, and average. This is correct on average. But how many draws do you need?
 
-Most draws from the prior have nothing to do with your picture. The few that fit it carry all the weight. The more latents, the rarer they are. For a linear VAE the number of draws for an error of 10 % is known exactly: it is 100 times the variance of $p(x \mid z)$ relative to its squared mean.
+Most draws from the prior have nothing to do with your picture. The few that fit it carry all the weight. If $n$ draws are averaged, the error of the average, relative to $p(x)$, is the standard deviation of one $p(x \mid z)$ relative to its mean, divided by $\sqrt n$. For the linear VAE both are known exactly (`draws_needed`). So for an error of 10 %, you need 100 times the variance of $p(x \mid z)$, relative to its squared mean.
 """
 
 
-# %%
+# %% tags=["hide-input"]
 def typical(d, noise_variance=0.1):
     """A model with W = I, and of a thousand pictures drawn from it the one of median cost."""
     model = LinearVAE(torch.eye(d), torch.zeros(d), noise_variance)
     pictures = torch.randn(1001, d) * math.sqrt(1 + noise_variance)
-    return model, pictures[model.draws_needed(pictures).argsort()[500]]
+    return model, pictures[model.draws_needed(pictures).argsort()[500]][None]
 
 
 def relative_error(model, x, n, repeats=400):
     """The std of `repeats` estimates of p(x), relative to p(x), each from n prior draws."""
-    scale = model.log_marginal(x[None])
-    estimates = [
-        (Normal(torch.randn(n, len(x)), model.variance**0.5).log_prob(x).sum(1) - scale)
-        .exp()
-        .mean()
-        for _ in range(repeats)
-    ]
-    return torch.stack(estimates).std()
+    z = torch.randn(repeats, n, x.shape[1])
+    log_likelihood = Normal(z, model.variance**0.5).log_prob(x).sum(-1)  # (repeats, n)
+    return (log_likelihood - model.log_marginal(x)).exp().mean(1).std()
 
 
-needed = {}
+# %%
+needed, least, errors = {}, {}, []
 for d in (1, 3, 5, 7, 10, 20):
     model, x = typical(d)
-    needed[d] = model.draws_needed(x[None]).item()
+    prior = MultivariateNormal(torch.zeros(d).double(), torch.eye(d).double())
+    needed[d] = model.draws_needed(x).item()
+    least[d] = 100 * math.expm1(kl_divergence(model.posterior(x), prior))
     if d <= 5:
-        error = relative_error(model, x, round(needed[d]))
-        claim(f"{d} latent(s): relative error of that many", error, equals=0.1, within=0.03)
-claim("Draws needed with 10 latents", needed[10], at_least=1e7)
+        errors.append(relative_error(model, x, round(needed[d])))
 
 # %% tags=["hide-input"]
+off = max(abs(error - 0.1) for error in errors)
+claim("Relative error of that many draws, d = 1, 3, 5: furthest from 0.1", off, at_most=0.03)
+claim("Draws needed with 10 latents", needed[10], at_least=1e7)
+claim(
+    "Draws needed, in units of 100 (e^KL - 1), least",
+    min(needed[d] / least[d] for d in needed),
+    at_least=1,
+)
+unused = LinearVAE(torch.cat([model.weight, torch.zeros(20, 30)], 1), model.bias, 0.1)
+claim(
+    "Thirty more latents that nobody uses: draws, relative",
+    unused.draws_needed(x) / needed[20],
+    equals=1,
+    within=1e-6,
+)
+
 made, (axes,) = plotting.figure(6, 3)
-axes.semilogy(list(needed), list(needed.values()), "o-")
+axes.semilogy(list(needed), list(needed.values()), "o-", label="needed")
+axes.semilogy(list(needed), list(least.values()), "--", label=r"$100\,(e^{\mathrm{KL}} - 1)$")
 axes.set(xlabel="latents $d$", ylabel="prior draws for 10 % error", xticks=[1, 5, 10, 15, 20])
+axes.legend()
 plotting.show(
     made,
-    caption="What it costs to estimate p(x) from prior draws: the price grows exponentially.",
-    alt="A nearly straight rising line on a logarithmic axis: from two hundred draws with one latent, over "
-    "tens of millions with ten, to more than a trillion with twenty.",
+    caption="What it costs to estimate p(x) from prior draws: the price grows exponentially. Dashed: what the "
+    "information in z alone asks for.",
+    alt="Two nearly straight rising lines on a logarithmic axis. The solid one goes from two hundred draws "
+    "with one latent, over tens of millions with ten, to more than ten trillion with twenty; the dashed one "
+    "runs below it.",
 )
 
 # %% [markdown]
 r"""
+What counts is not the number of latents but what the picture tells about them. Thirty more latents that the decoder ignores would cost nothing. The right measure is the KL divergence of the posterior $p(z \mid x)$ from the prior, which you meet below: you need more than about $e^{\operatorname{KL}}$ draws. A posterior that is 16 nats away from the prior asks for nine million.
+
+(The same number has another reading. To *send* $z$ to somebody who knows the prior costs KL nats, if you do it cleverly. This is called bits-back coding.)
+
 ## Draw where it matters
 
 Draw from somewhere better, then, and correct for it. Let $q(z \mid x)$ be any density over $z$ that is nowhere zero. Then
@@ -128,6 +193,7 @@ From here on: a random decoder, a random picture, and an encoder that is just as
 
 # %%
 D, d = 10, 4
+torch.manual_seed(seed)
 model = LinearVAE(torch.randn(D, d), torch.randn(D), variance=0.8)
 x = torch.randn(1, D).double()
 factor = 0.3 * torch.randn(d, d).double()
@@ -146,7 +212,8 @@ def log_joint(z):
 log_p = model.log_marginal(x).item()
 z = posterior.sample((1000,))
 log_w = log_joint(z) - posterior.log_prob(z)[:, 0]
-claim("Posterior as q: log w minus log p(x), at most", (log_w - log_p).abs().max(), at_most=1e-9)
+off = (log_w - log_p).abs().max()
+claim("Posterior as q: log w off log p(x) by", off, at_most=1e-9)
 
 # %% [markdown]
 r"""
@@ -164,7 +231,8 @@ Look closely: there is a $z$ on the right and none on the left. So the right sid
 # %%
 z = 3 * torch.randn(1000, 1, d).double()
 line_1 = log_joint(z) - posterior.log_prob(z)[:, 0]
-claim("Line 1: largest deviation over 1000 z", (line_1 - log_p).abs().max(), at_most=1e-9)
+off = (line_1 - log_p).abs().max()
+claim("Line 1: largest deviation over 1000 z", off, at_most=1e-9)
 
 # %% [markdown]
 r"""
@@ -179,7 +247,8 @@ Now both terms depend on $z$, but their sum still does not.
 log_w = log_joint(z) - q.log_prob(z)[:, 0]
 log_ratio = (q.log_prob(z) - posterior.log_prob(z))[:, 0]
 claim("Line 2: the first term alone varies by", log_w.max() - log_w.min(), at_least=1)
-claim("Line 2: deviation of the sum", (log_w + log_ratio - log_p).abs().max(), at_most=1e-9)
+deviation = (log_w + log_ratio - log_p).abs().max()
+claim("Line 2: deviation of the sum", deviation, at_most=1e-9)
 
 # %% tags=["hide-input"]
 toy = LinearVAE(torch.ones(1, 1), torch.zeros(1), variance=1.0)  # p(z) = N(0, 1), p(x|z) = N(z, 1)
@@ -212,26 +281,42 @@ $$\log p(x) = \underbrace{\mathbb{E}_{q(z \mid x)}\left[\log \frac{p(x \mid z)\,
 
 $$\operatorname{ELBO}(x) = \mathbb{E}_{q(z \mid x)}\bigl[\log p(x \mid z)\bigr] - \operatorname{KL}\bigl(q(z \mid x) \,\|\, p(z)\bigr).$$
 
-These are the two terms of chapter 2. For the linear VAE all of them have closed forms, so line 3 must hold to rounding. And drawing from $q$ must agree with the closed forms, up to five standard errors.
+These are the two terms of chapter 2. For the linear VAE all of them have closed forms, so line 3 must hold to rounding. And drawing from $q$ must agree with the closed forms, up to five standard errors. (The **standard error** of an average of $n$ draws is their standard deviation divided by $\sqrt n$: how far the average typically is from what it estimates.)
 """
 
 # %%
 elbo, reconstruction, kl = model.elbo(x, q)  # closed forms
 gap = kl_divergence(q, posterior)
 claim("Line 3: ELBO + gap - log p(x)", elbo + gap - log_p, equals=0, within=1e-10)
-claim("The gap of this random encoder, in nats", gap, at_least=0.01)
 
 z = q.sample((100_000,))
-drawn = estimate(log_joint(z) - q.log_prob(z)[:, 0])
-five = 5 * drawn.standard_error
-claim("Line 3: average log w over draws - ELBO", drawn.mean - elbo, equals=0, within=five)
-
 log_prior = Normal(0, 1).log_prob(z).sum(-1)[:, 0]
-both = {"reconstruction": log_joint(z), "KL to the prior": q.log_prob(z)[:, 0]}
-for (name, logs), closed in zip(both.items(), (reconstruction, kl), strict=True):
-    drawn = estimate(logs - log_prior)
-    five = 5 * drawn.standard_error
-    claim(f"Line 4: {name}, draws - closed form", drawn.mean - closed, equals=0, within=five)
+drawn = {
+    "ELBO": (log_joint(z) - q.log_prob(z)[:, 0], elbo),
+    "reconstruction": (log_joint(z) - log_prior, reconstruction),
+    "KL to the prior": (q.log_prob(z)[:, 0] - log_prior, kl),
+}
+
+# %% tags=["hide-input"]
+off = []
+for values, closed in drawn.values():
+    average = estimate(values)
+    off.append(abs(average.mean - closed) / average.standard_error)
+claim("Draws from closed forms, furthest, in standard errors", max(off), at_most=5)
+
+# %% [markdown]
+r"""
+There is one more way to cut the ELBO. Keep $p(x \mid z)\, p(z) = p(x, z)$ together, and take out $q$. What is left of $q$ is its **entropy**, $H(q) = -\mathbb{E}_q[\log q]$, a measure of how spread out it is:
+
+$$\operatorname{ELBO}(x) = \mathbb{E}_{q(z \mid x)}\bigl[\log p(x, z)\bigr] + H\bigl(q(z \mid x)\bigr).$$
+
+The first term alone would shrink $q$ to a point, the best $z$ for this picture. The entropy keeps it open. For a normal distribution with standard deviations $\sigma_j$ it is $\sum_j \log \sigma_j$ plus a constant: this is where the $-\log \sigma_j$ in the KL of chapter 2 comes from.
+"""
+
+# %% tags=["hide-input"]
+squares = covariance.trace() + q.mean.square().sum()  # E_q ‖z‖²
+joint = reconstruction - 0.5 * squares - 0.5 * d * math.log(2 * math.pi)  # E_q log p(x, z)
+claim("E log p(x, z) + entropy - ELBO", joint + q.entropy() - elbo, equals=0, within=1e-9)
 
 # %% [markdown]
 r"""
@@ -241,17 +326,15 @@ The ELBO is a *lower bound* because the gap is never negative. The proof is one 
 
 $$-\operatorname{KL}(q \,\|\, p) = \mathbb{E}_q\Bigl[\log \frac{p}{q}\Bigr] \le \mathbb{E}_q\Bigl[\frac{p}{q} - 1\Bigr] = \int p\, dz - \int q\, dz = 0.$$
 
-"The KL is strictly positive", says one of the pages this course was made from. Equality holds where $\log u = u - 1$. That is at $u = 1$ only: when $q$ *is* the true posterior. Then the gap is zero, and the bound is exact.
+Not "strictly positive", as you can read: equality holds where $\log u = u - 1$. That is at $u = 1$ only: when $q$ *is* the true posterior. Then the gap is zero, and the bound is exact.
 """
 
-# %%
+# %% tags=["hide-input"]
 exact_bound = model.elbo(x, posterior).total
-claim("Gap at the true posterior: log p(x) - ELBO", log_p - exact_bound, equals=0, within=1e-10)
+claim("Gap at the true posterior", log_p - exact_bound, equals=0, within=1e-10)
 
 others = MultivariateNormal(posterior.mean + torch.randn(1000, d), covariance)
 claim("Smallest gap of 1000 other q", kl_divergence(others, posterior).min(), at_least=0.01)
-u = torch.linspace(0.01, 5, 500, dtype=torch.float64)
-claim("Largest log u - (u - 1), at u = 1", (u.log() - (u - 1)).max(), equals=0, within=1e-9)
 
 # %% [markdown]
 r"""
@@ -261,13 +344,18 @@ There is a second way, and it is shorter. Start from importance sampling, $p(x) 
 
 $$\log p(x) = \log \mathbb{E}_q[w] \ge \mathbb{E}_q[\log w] = \operatorname{ELBO}(x).$$
 
-This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does.
+This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does. Both must lose the same: here for the one-dimensional model of the figure, where a fine grid of $z$ gives both averages.
 """
 
-# %%
-log_w = log_joint(z) - q.log_prob(z)[:, 0]
-log_of_average = torch.logsumexp(log_w, 0) - math.log(len(log_w))
-claim("log of the average - average of the logs", log_of_average - log_w.mean(), at_least=0)
+# %% tags=["hide-input"]
+grid = torch.linspace(-6, 8, 20_001, dtype=torch.float64)
+log_q = guess.log_prob(grid)
+log_w = Normal(0, 1).log_prob(grid) + Normal(grid, 1).log_prob(at[0]) - log_q
+log_of_average = torch.trapezoid((log_q + log_w).exp(), grid).log()
+average_of_logs = torch.trapezoid(log_q.exp() * log_w, grid)
+lost = kl_divergence(guess, Normal(0.5, 0.5**0.5))  # the posterior of x = 1
+off = log_of_average - average_of_logs - lost
+claim("Jensen's gap minus KL(q ‖ posterior)", off, equals=0, within=1e-6)
 
 # %% [markdown]
 r"""
@@ -277,7 +365,7 @@ The ELBO has two sets of weights in it, $\theta$ in the decoder and $\phi$ in th
 
 **Over $\phi$**: $\log p_\theta(x)$ does not contain $\phi$. So the encoder can do one thing only: close the gap, and bring $q_\phi(z \mid x)$ closer to the posterior. The two gradients must be equal and opposite.
 
-**Over $\theta$**: the decoder may raise $\log p_\theta(x)$, which is what we want. Or it may *bend the posterior towards $q$*, which closes the gap as well. Only where the gap is zero do ELBO and $\log p$ have the same slope in $\theta$.
+**Over $\theta$**: the decoder may raise $\log p_\theta(x)$, which is what we want. Or it may *bend the posterior towards $q$*, which closes the gap as well. Where the gap is zero it is smallest, so its slope is zero, too, and ELBO and $\log p$ have the same slope in $\theta$. Elsewhere they usually differ.
 """
 
 # %%
@@ -290,40 +378,79 @@ def slope(value, parameter):
     return torch.autograd.grad(value.sum(), parameter, retain_graph=True)[0]
 
 
-bound, evidence = moved.elbo(x, moved_q).total, moved.log_marginal(x)
-gap = kl_divergence(moved_q, moved.posterior(x))
+evidence, gap = moved.log_marginal(x), kl_divergence(moved_q, moved.posterior(x))
+bound, tight = (moved.elbo(x, one).total for one in (moved_q, posterior))
 uphill = slope(bound, phi) + slope(gap, phi)
-claim("In φ, slope of the ELBO plus slope of the gap", uphill.abs().max(), at_most=1e-9)
-differ = (slope(bound, theta) - slope(evidence, theta)).abs().max()
-claim("In θ, slopes of ELBO and log p differ by", differ, at_least=0.01)
-tight = moved.elbo(x, posterior).total
-differ = (slope(tight, theta) - slope(evidence, theta)).abs().max()
-claim("The same where q is the true posterior", differ, at_most=1e-9)
+elsewhere = slope(bound, theta) - slope(evidence, theta)
+at_zero_gap = slope(tight, theta) - slope(evidence, theta)
+
+# %% tags=["hide-input"]
+claim("In φ: slope of the ELBO plus slope of the gap", uphill.abs().max(), at_most=1e-9)
+claim("In θ: slopes of ELBO and log p differ by", elsewhere.abs().max(), at_least=0.01)
+claim("... where q is the true posterior, by", at_zero_gap.abs().max(), at_most=1e-9)
 
 # %% [markdown]
 r"""
-That second way out is not a detail. Take one pixel, one latent, $x = 2$ and $p(x \mid z) = \mathcal{N}(az, 1)$ with $a = 1$. The likelihood would grow with a larger $a$. But let the encoder say nothing, $q = p(z)$. Then the ELBO grows with a *smaller* $a$: the decoder is told to stop listening to $z$. This is how posterior collapse begins. [Chapter 7](07_posterior_collapse.ipynb) takes it up.
+Now look at the picture at the top of this page again. There $\theta$ is one weight, $a$: $p(x \mid z) = \mathcal{N}(az, 1)$, with the pixel $x = 2$.
+
+Choose $q$ as the posterior for today's $a$: a bound touches the black curve at $a$. Climb to the top of this bound: $\log p(x)$ has grown, at least as much. Choose $q$ anew, and so on. This is the **EM algorithm**, and the ELBO is what physicists call minus the free energy ([Neal & Hinton 1998](https://doi.org/10.1007/978-94-011-5014-9_12)). A VAE takes small steps in both at the same time, with one network in place of a fresh $q$ for each picture.
 """
 
+
 # %%
-a = torch.ones(1, 1).double().requires_grad_()
-pixel, two = LinearVAE(a, torch.zeros(1), 1.0), torch.full((1, 1), 2.0).double()
-prior = MultivariateNormal(torch.zeros(1, 1).double(), torch.eye(1).double())
-claim("Slope of log p(x) in a", slope(pixel.log_marginal(two), a), equals=0.5, within=1e-9)
-down = slope(pixel.elbo(two, prior).total, a)
-claim("Slope of the ELBO in a where q = p(z)", down, equals=-1, within=1e-9)
+def em_step(a, x=2.0):
+    mean, variance = a * x / (a**2 + 1), 1 / (a**2 + 1)  # E: q is the posterior at a
+    return x * mean / (mean**2 + variance)  # M: the best a for this q
+
+
+path = [0.6]
+for _ in range(40):
+    path.append(em_step(path[-1]))
+heights = torch.stack([pixel_evidence(torch.tensor(a)) for a in path])
+claim("EM: where it ends", path[-1], equals=math.sqrt(3), within=1e-6)
+claim("EM: the most that log p(x) ever falls", (-heights.diff()).max(), at_most=1e-6)
 
 # %% [markdown]
 r"""
+The dashed curve is another story. Let the encoder say nothing: $q$ is the prior. At $a = 1$ the black curve rises to the right. The dashed one falls: the decoder is told to stop listening to $z$. If it obeyed for good, and the encoder found nothing left to say, this would be **posterior collapse**.
+
+Does it? One slope is not a verdict, since the encoder has a slope of its own. So climb in all three numbers, $a$ and the mean and log σ of $q$, from there.
+"""
+
+
+# %%
+def climb(x, steps=3000, rate=0.05):
+    """Gradient ascent on the ELBO from a = 1 and q = p(z): the path of a."""
+    place, path = torch.tensor([1.0, 0.0, 0.0], requires_grad=True), []
+    for _ in range(steps):
+        (uphill,) = torch.autograd.grad(pixel_bound(*place, x=x), place)
+        place = (place + rate * uphill).detach().requires_grad_()
+        path.append(place[0].item())
+    return path
+
+
+bright, faint = climb(x=2.0), climb(x=0.5)
+
+# %% tags=["hide-input"]
+claim("x = 2: the lowest a on the way", min(bright), at_most=0.95)
+claim("x = 2: a at the end", bright[-1], equals=math.sqrt(3), within=1e-3)
+claim("x = 0.5: a at the end", faint[-1], equals=0, within=1e-3)
+
+# %% [markdown]
+r"""
+For the pixel $x = 2$, $a$ falls for some steps. Then the encoder has learned to speak, and $a$ rises to where $\log p(x)$ is highest. For $x = 0.5$ it falls to zero and stays: collapse. And rightly so, as here $\log p(x)$ itself is highest at $a = 0$. [Chapter 7](07_posterior_collapse.ipynb) tells the two cases apart.
+
 ## What a diagonal posterior costs
 
 The encoder of chapter 2 gives each latent its own $\sigma_j$, and no correlations. Its $q$ is a normal distribution whose axes are parallel to those of the latent space. The true posterior need not be.
 
 The decoder has a say in this. Turn the latent space by an angle and let $W$ turn back: $W \to W R$. As the prior is round, $p(x)$ stays exactly the same. The posterior turns, though, and no diagonal $q$ can follow.
+
+What does that cost? The inverse of the posterior's covariance is its **precision** matrix $P$. The best diagonal $q$ has the variances $1 / P_{jj}$ (Bishop 2006, section 10.1.2), and its gap is $\frac12 \log\bigl(\prod_j P_{jj} / \det P\bigr)$. Take two latents, and a $P$ with the eigenvalues 20 and 2. Turned by 45°, both $P_{jj}$ are their average, 11. The determinant stays 40. So the gap is $\frac12 \log(121 / 40) = 0.55$ nats.
 """
 
 
-# %%
+# %% tags=["hide-input"]
 def turned(angle, eigenvalues=(20.0, 2.0)):
     """A linear VAE of variance 1 whose covariance has these eigenvalues, W turned by `angle`."""
     cos, sin = math.cos(angle), math.sin(angle)
@@ -332,18 +459,20 @@ def turned(angle, eigenvalues=(20.0, 2.0)):
     return LinearVAE(torch.diag(scales) @ rotation, torch.zeros(2), 1.0)
 
 
+# %%
 x = torch.tensor([[2.0, 1.0]]).double()
 angles = torch.linspace(0, math.pi / 2, 31).tolist()
 models = [turned(angle) for angle in angles]
-gaps = [(m.log_marginal(x) - m.elbo(x, m.best_diagonal(x)).total).item() for m in models]
+bounds = [m.elbo(x, m.best_diagonal(x)).total for m in models]
+gaps = [(m.log_marginal(x) - b).item() for m, b in zip(models, bounds, strict=True)]
 
+tilted = models[15]  # 45°
+
+# %% tags=["hide-input"]
 log_ps = torch.cat([m.log_marginal(x) for m in models])
 claim("log p(x) varies over all angles by", log_ps.max() - log_ps.min(), at_most=1e-9)
 claim("Best diagonal gap, not turned", gaps[0], equals=0, within=1e-9)
-arithmetic, geometric = (20 + 2) / 2, math.sqrt(20 * 2)
-forty_five = math.log(arithmetic / geometric)
-claim("Best diagonal gap at 45°", gaps[15], equals=forty_five, within=1e-9)
-tilted = models[15]
+claim("Best diagonal gap at 45°", gaps[15], equals=0.5 * math.log(121 / 40), within=1e-9)
 q_variance = tilted.best_diagonal(x).variance / tilted.posterior(x).variance
 claim("... its variances, relative to the posterior's", q_variance.max(), at_most=0.5)
 
@@ -376,22 +505,29 @@ One more look at Jensen. The gap comes from the logarithm of *one* weight, which
 
 $$L_K = \mathbb{E}_{z_1, \dots, z_K \sim q}\left[\log \frac1K \sum_{k=1}^{K} w(z_k)\right], \qquad L_1 = \operatorname{ELBO} \le L_2 \le \dots \le \log p(x).$$
 
-Try it on the smallest example: $p(z) = \mathcal{N}(0, 1)$, $p(x \mid z) = \mathcal{N}(z, 1)$, $x = 1$, and a lazy encoder, $q = p(z)$. Numerical integration gives $L_1$ and $L_2$ exactly. For large $K$ theory says that the gap is half the relative variance of $w$, divided by $K$.
+Try it on the smallest example: $p(z) = \mathcal{N}(0, 1)$, $p(x \mid z) = \mathcal{N}(z, 1)$, $x = 1$, and a lazy encoder, $q = p(z)$. Numerical integration gives $L_1$ and $L_2$ exactly.
+
+And for large $K$? The average of $K$ weights is $p(x)\,(1 + \delta)$ with a small error $\delta$, whose variance is the relative variance of $w$ divided by $K$. As $\log(1 + \delta) \approx \delta - \delta^2/2$, and $\delta$ is zero on average, the gap is half that variance ([Domke & Sheldon 2018](https://arxiv.org/abs/1808.09034)). It falls like $1/K$.
 """
 
 # %%
 bounds = {}
-for K, repeats in ((1, 400_000), (2, 400_000), (5, 400_000), (10, 200_000), (50, 200_000)):
+for K in (1, 2, 5, 10, 50):
+    repeats = 400_000 if K <= 5 else 200_000
     log_w = Normal(torch.randn(K, repeats), 1.0).log_prob(torch.tensor(1.0))
     bounds[K] = estimate(log_w.double().logsumexp(0) - math.log(K))
 
+
+# %% tags=["hide-input"]
+print({f"L_{K}": round(bound.mean, 4) for K, bound in bounds.items()})
+off = []
 for K in (1, 2):
-    exact, five = quadrature_bound(1.0, K, Normal(0.0, 1.0)), 5 * bounds[K].standard_error
-    claim(f"L_{K} from draws", bounds[K].mean, equals=exact, within=five)
+    exact = quadrature_bound(1.0, K, Normal(0.0, 1.0))
+    off.append(abs(bounds[K].mean - exact) / bounds[K].standard_error)
+claim("L_1 and L_2 from draws, in standard errors from exact", max(off), at_most=5)
 half_variance = toy.draws_needed(at, relative_error=1.0).item() / 2
 scaled, five = 50 * (toy_log_p - bounds[50].mean), 250 * bounds[50].standard_error
 claim("K times the gap at K = 50", scaled, equals=half_variance, within=five + 0.01)
-print({f"L_{K}": round(bound.mean, 4) for K, bound in bounds.items()}, f"log p {toy_log_p:.4f}")
 
 # %% [markdown]
 r"""
@@ -406,16 +542,26 @@ Now a decoder that is not linear. There $\log p(x)$ is unknown, but it is above 
 digits = load_images("digits", n_train=10_000, n_test=2_000, seed=seed)
 torch.manual_seed(seed)
 vae = VAE((1, 28, 28), 10, hidden=(128, 64), std=0.3)
-fit(vae, lambda model, x: -model.elbo(x).total.mean(), digits.train, epochs=10, lr=2e-3, seed=seed)
+
+
+def negative_elbo(model, x):
+    return -model.elbo(x).total.mean()
+
+
+fit(vae, negative_elbo, digits.train, epochs=10, lr=2e-3, seed=seed)
 vae.eval().requires_grad_(False)
 
 few = digits.test[:200]
 rising = {K: importance_weighted_bounds(vae, few, K) for K in (1, 10, 100, 1000)}
+
+# %% tags=["hide-input"]
 for K, values in rising.items():
-    print(f"K = {K:4d}: {values.mean():8.2f} ± {estimate(values).standard_error:.2f} nats")
-for fewer, more in ((1, 10), (10, 100), (100, 1000)):
-    gain = rising[more] - rising[fewer]  # the same pictures: their differences cancel
-    claim(f"Gain from K = {fewer} to {more}, in nats", gain.mean(), at_least=0)
+    error = estimate(values).standard_error
+    print(f"K = {K:4d}: {values.mean():8.2f} ± {error:.2f} nats")
+
+gains = [rising[more] - rising[fewer] for fewer, more in ((1, 10), (10, 100), (100, 1000))]
+least = min(estimate(gain).mean / estimate(gain).standard_error for gain in gains)
+claim("Gain of each tenfold K, the least certain, in standard errors", least, at_least=3)
 
 # %% [markdown]
 r"""
@@ -438,21 +584,32 @@ for _ in range(200):
 levels = {}
 for name, q in (("encoder", encoded), ("refined", refined)):
     for K, repeats in ((1, 200), (1000, 1)):
-        bounds = [importance_weighted_bounds(vae, few, K, posterior=q) for _ in range(repeats)]
-        levels[name, K] = torch.stack(bounds).mean(0).mean()  # over repeats, then over pictures
-        print(f"{name}, K = {K:4d}: {levels[name, K]:8.2f} nats")
+        total = torch.zeros(len(few))
+        for _ in range(repeats):
+            total += importance_weighted_bounds(vae, few, K, posterior=q)
+        levels[name, K] = total / repeats
+        print(f"{name}, K = {K:4d}: {levels[name, K].mean():8.2f} nats")
 
 # %% [markdown]
 r"""
-Look at the second line and the third. One draw from a better $q$ beats a thousand draws from the encoder's. So $L_{1000}$ of the encoder was *not* close to $\log p(x)$. Part of the gap was the encoder's fault, and part of it is the price of the family: the true posterior is not a normal distribution with parallel axes.
+Compare the second line with the fourth. Both use a thousand draws and the same decoder, and the better $q$ finds more. So the encoder's $L_{1000}$ was *not* close to $\log p(x)$.
+
+The gap of a VAE has two parts, with names ([Cremer, Li & Duvenaud 2018](https://arxiv.org/abs/1801.03558)). From the encoder's $q$ up to the best $q$ of the family (line one to line three) is the **amortisation gap**: one network answers for all. From there up to $\log p(x)$ is the **approximation gap**: no normal distribution with parallel axes is the posterior. Here the first is the larger one.
 """
 
-# %%
-one_draw = levels["refined", 1]
-claim("Refined, 1 draw, minus encoder, 1000", one_draw - levels["encoder", 1000], at_least=0)
-gap = levels["refined", 1000] - levels["encoder", 1]  # or more: log p(x) may be higher
-share = (one_draw - levels["encoder", 1]) / gap
-claim("Share of the gap that is the encoder's", share, at_least=0.2, at_most=0.98)
+# %% tags=["hide-input"]
+found = estimate(levels["refined", 1000] - levels["encoder", 1000])
+errors = found.mean / found.standard_error
+claim("K = 1000, refined minus encoder, in standard errors", errors, at_least=3)
+amortisation = (levels["refined", 1] - levels["encoder", 1]).mean()
+# log p(x) is above the last line, so the whole gap is at least this.
+whole = (levels["refined", 1000] - levels["encoder", 1]).mean()
+claim(
+    "Amortisation gap, as a share of at least the whole",
+    amortisation / whole,
+    at_least=0.6,
+    at_most=0.95,
+)
 
 # %% [markdown]
 r"""
@@ -462,7 +619,7 @@ So read "log-likelihood" in a table as "the best lower bound we could afford", a
 
 The ELBO is $\log p_\theta(x)$ minus a gap, and the gap is $\operatorname{KL}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))$, exactly. The encoder can only close the gap. The decoder can also raise the likelihood.
 
-"And this is the objective that the code optimises", the derivation usually ends. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
+Most derivations end here, with the sentence that this is what the code optimises. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
 
 ## Practise
 
