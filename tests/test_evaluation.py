@@ -260,10 +260,11 @@ PIECES = [(5, 10, 7), (5, 10, 25), (5, 10, 1), (50, 1, 16), (3, 4, 4)]
 
 
 @pytest.mark.parametrize(("n", "n_samples", "rows"), PIECES)
-def test_bounds_in_pieces_are_right(monkeypatch, n, n_samples, rows):
-    monkeypatch.setattr(evaluation, "ROWS", rows)
+def test_bounds_in_pieces_are_right(n, n_samples, rows):
     (model, evidence), x = exact_vae(), torch.randn(n, 2, 1, 2)
-    torch.testing.assert_close(bounds_of(model, x, n_samples), evidence(x), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        bounds_of(model, x, n_samples, at_once=rows), evidence(x), atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("rows", [1, 3, 4, 7, 10, 25])
@@ -274,19 +275,19 @@ def test_every_draw_counts_the_same_in_whatever_piece_it_comes(monkeypatch, rows
         used.append(draws)
         return log_weights[sum(used) - draws : sum(used)]
 
-    monkeypatch.setattr(evaluation, "ROWS", rows)
     monkeypatch.setattr(evaluation, "_log_weights", next_draws)
     expected = np.log(np.mean(np.exp(log_weights.double().numpy())))
-    assert bounds_of(exact_vae()[0], torch.zeros(1, 2, 1, 2), 10).item() == pytest.approx(expected)
+    assert bounds_of(
+        exact_vae()[0], torch.zeros(1, 2, 1, 2), 10, at_once=rows
+    ).item() == pytest.approx(expected)
     assert sum(used) == 10
 
 
 @pytest.mark.parametrize(("n", "n_samples", "rows"), PIECES)
-def test_no_more_than_rows_are_decoded_at_once_and_not_much_fewer(monkeypatch, n, n_samples, rows):
-    monkeypatch.setattr(evaluation, "ROWS", rows)
+def test_no_more_than_rows_are_decoded_at_once_and_not_much_fewer(n, n_samples, rows):
     (model, _), decoded = exact_vae(), []
     model.decoder.register_forward_hook(lambda module, z, result: decoded.append(len(result)))
-    bounds_of(model, torch.randn(n, 2, 1, 2), n_samples)
+    bounds_of(model, torch.randn(n, 2, 1, 2), n_samples, at_once=rows)
     assert max(decoded) <= rows and sum(decoded) == n * n_samples
     assert np.mean(decoded) >= rows / 2
 

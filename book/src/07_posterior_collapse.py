@@ -430,7 +430,7 @@ $$\operatorname{KL}_j = \tfrac12 \log \frac{\lambda_j}{\sigma_x^2} \quad \text{i
 tiny = avg_pool2d(digits.train, 4)
 eigenvalues, vectors = exact.spectrum(tiny.flatten(1))
 strengths, middle = 4.0 ** -torch.arange(5).double(), tiny.flatten(1).double().mean(0)
-made = rate_distortion.source_with_spectrum(2_000, strengths, vectors[:, :5], middle)
+made = exact.source_with_spectrum(2_000, strengths, vectors[:, :5], middle)
 made = made.float().reshape(-1, 1, 7, 7)
 
 for variance, steps in ((2, 90), (1 / 2, 150), (1 / 8, 600)):
@@ -461,13 +461,13 @@ The best linear VAE is on it, with $h = \sigma_x^2$. Digits are not normally dis
 
 # %%
 def over_curve(point):
-    return point.rate / rate_distortion.gaussian_rate(eigenvalues, point.distortion)
+    return point.rate / exact.gaussian_rate(eigenvalues, point.distortion)
 
 
 straight, curved, bent = [], {}, []
 for std in (0.15, 0.12):
     best = exact.fit_linear_vae(tiny.flatten(1), 30, std**2)
-    straight.append(rate_distortion.of_linear(best, tiny.flatten(1)))
+    straight.append(exact.linear_rate_distortion(best, tiny.flatten(1)))
     curved[std] = train(new(10, (1, 7, 7), (256,), std=std), negative_elbo, tiny, 450, lr=8e-3)
     bent.append(rate_distortion.measure(curved[std], tiny, n_samples=4))
     name = f"σ_x = {std}, rate over the curve's"
@@ -477,7 +477,7 @@ for std in (0.15, 0.12):
 # %% tags=["hide-input"]
 across = torch.linspace(0.2, 1.2, 60).tolist()
 made, (axis,) = plotting.figure(6.5, 3.4)
-axis.plot(across, [rate_distortion.gaussian_rate(eigenvalues, a) for a in across])
+axis.plot(across, [exact.gaussian_rate(eigenvalues, a) for a in across])
 for points, marker in ((straight, "s"), (bent, "o")):
     axis.plot([p.distortion for p in points], [p.rate for p in points], marker)
 axis.legend(["best for normal pictures (Shannon)", "best linear VAE", "nonlinear VAE"])

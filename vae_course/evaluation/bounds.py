@@ -19,8 +19,8 @@ from vae_course.objectives import (
     sample_posterior,
 )
 
-# Pictures decoded at once: 16 000 pictures of 784 pixels are 50 MB in each of a few buffers.
-ROWS = 16_000
+# Distances from draws to posteriors at once: 128 MB in float64.
+DISTANCES = 16_000_000
 
 
 class Estimate(NamedTuple):
@@ -72,6 +72,7 @@ def importance_weighted_bounds(
     n_samples: int,
     *,
     posterior: Gaussian | None = None,
+    at_once: int = 16_000,
     progress: bool = True,
 ) -> Tensor:
     """log (1/K) Σ_k p(x, z_k) / q(z_k|x) with K = `n_samples` draws from q(z|x), per picture.
@@ -79,14 +80,15 @@ def importance_weighted_bounds(
     (N, C, H, W) -> (N,), nats; average them with `estimate`. q is the encoder's, or `posterior`
     (N, latent_dim) if given: any q gives a bound. K = 1 is the ELBO; the expectation rises to
     log p(x) with K, and the value for K = 5000 is what papers call the log-likelihood
-    (Burda et al. 2015, Eq. 8). Memory does not grow with K: `ROWS` pictures are decoded at a
-    time. Raises ValueError for `n_samples` < 1.
+    (Burda et al. 2015, Eq. 8). Memory does not grow with K: no more than `at_once` pictures are
+    decoded at a time; 16 000 of 784 pixels are 50 MB in each of a few buffers. Raises ValueError
+    for `n_samples` < 1.
     """
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
     # Few pictures with many draws each, or many pictures with few.
-    draws = min(n_samples, ROWS)
-    size = max(ROWS // draws, 1)
+    draws = min(n_samples, at_once)
+    size = max(at_once // draws, 1)
     with _eval_mode(model):
         posterior = posterior or encode_all(model, images)
         batches = list(
@@ -160,11 +162,10 @@ def _log_aggregate(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
     precision = torch.exp(-2 * log_std)
     constant = 0.5 * (mean**2 * precision).sum(1) + log_std.sum(1)
     constant = constant + 0.5 * mean.shape[1] * math.log(2 * math.pi)
-    # The square, multiplied out, is two matrix products; in float64 nothing is lost by it. A block
-    # takes about as much memory as ROWS pictures.
+    # The square, multiplied out, is two matrix products; in float64 nothing is lost by it.
     parts = [
         (part @ (mean * precision).T - 0.5 * part**2 @ precision.T - constant).logsumexp(1)
-        for part in z.split(max(ROWS * 1000 // len(mean), 1))
+        for part in z.split(max(DISTANCES // len(mean), 1))
     ]
     return torch.cat(parts) - math.log(len(mean))
 

@@ -1,16 +1,14 @@
-"""Closed forms to compare with, in float64: the linear VAE, a bound by quadrature, two images.
+"""The linear VAE, with whatever of it is known in closed form: probabilistic PCA.
 
-Whatever comes in is computed in double precision; nats throughout.
+Whatever comes in is computed in float64; nats throughout.
 """
 
 import math
-from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.distributions import MultivariateNormal, Normal, kl_divergence
+from torch.distributions import MultivariateNormal, kl_divergence
 
 from vae_course.objectives import Elbo
 
@@ -112,87 +110,3 @@ def optimal_kl(eigenvalues: Tensor, variance: float) -> Tensor:
     A latent is active where λ_j > variance (Lucas et al. 2019, Sec. 4).
     """
     return 0.5 * (eigenvalues.double() / variance).log().clamp(min=0)
-
-
-def quadrature_bound(
-    x: float, n_samples: int, q: Normal, std: float = 1.0, nodes: int = 60
-) -> float:
-    """E log (1/K) Σ_k w_k for p(z) = N(0, 1), p(x|z) = N(z, std²) and K = n_samples draws from q.
-
-    Nats, by quadrature in K dimensions, with nodes^K points. K = 1 is the ELBO
-    (Burda et al. 2015, Eq. 8). Raises ValueError unless K is 1, 2 or 3.
-    """
-    if n_samples not in (1, 2, 3):
-        raise ValueError(f"quadrature is for 1, 2 or 3 samples, but n_samples is {n_samples}")
-    points, weights = _normal_quadrature(nodes)
-    q = Normal(q.mean.double(), q.stddev.double())
-    z = q.mean + q.stddev * points
-    picture = torch.tensor(x, dtype=torch.float64)
-    log_joint = Normal(0.0, 1.0).log_prob(z) + Normal(z, std).log_prob(picture)
-    log_w = log_joint - q.log_prob(z)
-    grid = torch.cartesian_prod(*[log_w] * n_samples).reshape(-1, n_samples)
-    chance = torch.cartesian_prod(*[weights] * n_samples).reshape(-1, n_samples).prod(1)
-    return (chance * (grid.logsumexp(1) - math.log(n_samples))).sum().item()
-
-
-class TwoImages(NamedTuple):
-    """The best VAE with one latent for two images: posteriors N(±mean, std²).
-
-    `half_distance` a = ‖x₁ - x₂‖ / 2 in units of the decoder's standard deviation. The best decoder
-    answers with the posterior-weighted average: midpoint + a tanh(mean z / std²) towards x₁.
-    """
-
-    half_distance: float
-    mean: float
-    std: float
-
-    def kl(self) -> float:
-        """KL of each posterior to N(0, 1), nats."""
-        mean, std = torch.tensor([self.mean, self.std], dtype=torch.float64)
-        return kl_divergence(Normal(mean, std), Normal(torch.zeros_like(mean), 1.0)).item()
-
-    def distortion(self) -> float:
-        """E ‖x - decoded‖² / 2, in units of the decoder's variance: nats."""
-        wrong = 1 - torch.tanh(self._draws() * self.mean / self.std**2)
-        return 0.5 * self.half_distance**2 * self._average(wrong**2)
-
-    def mutual_information(self) -> float:
-        """What z tells about which image it was: nats, at most log 2."""
-        log_odds = 2 * self._draws() * self.mean / self.std**2
-        return math.log(2) - self._average(torch.nn.functional.softplus(-log_odds))
-
-    def overlap(self) -> float:
-        """The chance that a draw is on the other image's side of zero: Φ(-mean / std)."""
-        other_side = torch.tensor(-self.mean / self.std, dtype=torch.float64)
-        return Normal(0.0, 1.0).cdf(other_side).item()
-
-    def _draws(self) -> Tensor:
-        return self.mean + self.std * _normal_quadrature(201)[0]
-
-    def _average(self, values: Tensor) -> float:
-        return (_normal_quadrature(201)[1] * values).sum().item()
-
-
-def fit_two_images(half_distance: float) -> TwoImages:
-    """The optimum over mean and std, on a grid of means that is refined around the best.
-
-    At an optimum mean² + std² = 1 (shift and scale of z cost the decoder nothing), so one number
-    is left to find. It is 0, a collapsed posterior, if and only if half_distance ≤ 1.
-    """
-    low, high = 0.0, 1 - 1e-9
-    for _ in range(12):
-        means = np.linspace(low, high, 65).tolist()
-        fits = [TwoImages(half_distance, m, math.sqrt(1 - m * m)) for m in means]
-        best = min(range(65), key=lambda k: fits[k].kl() + fits[k].distortion())
-        low, high = means[max(best - 2, 0)], means[min(best + 2, 64)]
-    return fits[best]
-
-
-@lru_cache
-def _normal_quadrature(nodes: int) -> tuple[Tensor, Tensor]:
-    """Points and weights for averages over N(0, 1).
-
-    Evenly spaced: next to tanh and logsumexp, whose poles are close, Gauss-Hermite errs more.
-    """
-    points = torch.linspace(-8, 8, nodes, dtype=torch.float64)
-    return points, torch.softmax(-0.5 * points**2, 0)
