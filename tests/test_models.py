@@ -1,11 +1,20 @@
 import math
+from functools import partial
+from typing import NamedTuple
 
 import pytest
 import torch
 from torch import nn
-from torch.distributions import Bernoulli, Normal, kl_divergence
+from torch.distributions import Bernoulli, Laplace, Normal, kl_divergence
 
-from vae_course.models import LOWEST_LOG_STD, VAE, Autoencoder
+from vae_course.models import (
+    LOWEST_LOG_STD,
+    VAE,
+    Autoencoder,
+    ConvolutionalVAE,
+    ObservationModel,
+)
+from vae_course.train.objective import NAMES, Objective
 
 GREY, COLOUR = (1, 6, 5), (3, 4, 4)
 OPTIONS = {
@@ -290,7 +299,7 @@ def test_the_std_per_pixel_is_bounded_whatever_the_code():
     assert model.decode(1e4 * torch.randn(100, 3)).log_std.min() >= LOWEST_LOG_STD
 
 
-@pytest.mark.parametrize("std", [0.3, "shared", "optimal", "per_pixel"])
+@pytest.mark.parametrize("std", [0.3, "unit", "shared", "optimal", "per_pixel"])
 def test_a_bernoulli_decoder_has_no_std(std):
     with pytest.raises(ValueError, match="std=.*Gaussian likelihood"):
         VAE(GREY, 2, likelihood="bernoulli", std=std)
@@ -441,7 +450,50 @@ def test_an_optimal_std_survives_a_perfect_reconstruction():
     assert torch.isfinite(model.log_likelihood(x, z)).all() and model.log_std.isfinite()
 
 
-@pytest.mark.parametrize("options", [{"std": None}, {"hidden": 3}, {"std": [0.1]}])
+@pytest.mark.parametrize("options", [{"hidden": 3}, {"std": [0.1]}])
 def test_options_of_the_wrong_type_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         VAE(GREY, 2, **options)
+
+
+# ---- A likelihood of one's own
+
+
+class LaplaceDistribution(NamedTuple):
+    mean: torch.Tensor
+    scale: torch.Tensor
+
+    @property
+    def variance(self):
+        return 2 * self.scale.square()
+
+    def log_likelihood(self, x):
+        return Laplace(self.mean, self.scale).log_prob(x).flatten(1).sum(1)
+
+    def sample(self):
+        return Laplace(self.mean, self.scale).sample()
+
+
+class LaplacePixels(ObservationModel):
+    likelihood, starting_log_std = "laplace", math.log(0.2)
+
+    def decoded(self, outputs, shape, log_std):
+        mean = outputs.unflatten(1, shape)
+        return LaplaceDistribution(mean, log_std.exp().expand_as(mean))
+
+
+@pytest.mark.parametrize("build", [small_vae, partial(ConvolutionalVAE, channels=(2,))])
+def test_a_likelihood_of_ones_own_is_one_class(build):
+    model, x = build((1, 6, 4), 3, likelihood=LaplacePixels()), torch.rand(4, 1, 6, 4)
+    noise = torch.randn(1, 4, 3)
+    mean, log_std = model.encode(x)
+    decoded = model.decode(mean + log_std.exp() * noise[0])
+    expected = Laplace(decoded.mean, 0.2).log_prob(x).sum((1, 2, 3))
+    torch.testing.assert_close(model.elbo(x, noise=noise).reconstruction, expected)
+    assert (model.likelihood, model.std) == ("laplace", None)
+    assert model.sample(2).shape == (2, 1, 6, 4)
+    report = dict(zip(NAMES, Objective(model)(x, noise[0], 1.0), strict=True))
+    torch.testing.assert_close(report["reconstruction"], expected.mean())
+    assert report["variance"].item() == pytest.approx(2 * 0.2**2)
+    with pytest.raises(ValueError, match="std='shared' is for a Gaussian"):
+        build((1, 6, 4), 3, likelihood=LaplacePixels(), std="shared")

@@ -286,10 +286,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
 def test_the_report_is_that_of_torch_distributions(likelihood):
     model = VAE((1, 3, 3), 2, hidden=(5,), likelihood=likelihood)
-    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(1, 4, 2)
+    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(4, 2)
     mean, log_std = model.encode(x)
     posterior = Normal(mean, log_std.exp())
-    decoded = model.decode(posterior.mean + posterior.stddev * noise[0])
+    decoded = model.decode(posterior.mean + posterior.stddev * noise)
     p = Normal(decoded.mean, 1.0) if likelihood == "gaussian" else Bernoulli(logits=decoded.logits)
     reconstruction = p.log_prob(x).sum((1, 2, 3)).mean()
     kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
@@ -302,7 +302,7 @@ def test_the_report_is_that_of_torch_distributions(likelihood):
 
 def test_sums_are_float32_where_networks_are_bfloat16():
     model = VAE((3, 32, 32), 64, hidden=(8,), std="per_pixel")
-    x, noise, said = torch.rand(4, 3, 32, 32), torch.randn(1, 4, 64), {}
+    x, noise, said = torch.rand(4, 3, 32, 32), torch.randn(4, 64), {}
     for name in ("encode", "decode"):  # what the networks say, as it is
         own = getattr(model, name)
         setattr(model, name, lambda v, own=own, name=name: said.setdefault(name, own(v)))

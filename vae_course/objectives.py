@@ -2,7 +2,8 @@
 
 Every result is in nats per example, shape (batch,): summed over all other dimensions,
 constants included, and never averaged over the batch. The mean over the batch is yours to
-write, where your reader can see it.
+write, where your reader can see it. Numbers of 16 bits are made 32 bits wide before anything is
+summed: a sum of 12 000 pixels in bfloat16 would be off by dozens of nats.
 """
 
 import math
@@ -19,6 +20,19 @@ class Gaussian(NamedTuple):
     mean: Tensor
     log_std: Tensor
 
+    @property
+    def variance(self) -> Tensor:
+        """Of the shape of `log_std`."""
+        return torch.exp(2 * _wide(self.log_std))
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """`gaussian_log_likelihood` of `x`: (batch,)"""
+        return gaussian_log_likelihood(x, self.mean, self.log_std)
+
+    def sample(self) -> Tensor:
+        """One draw, of the shape of `mean`."""
+        return self.mean + self.log_std.exp() * torch.randn_like(self.mean)
+
 
 class Bernoulli(NamedTuple):
     """Independent yes-or-no pixels; `logits` are log(p / (1 - p))."""
@@ -28,6 +42,19 @@ class Bernoulli(NamedTuple):
     @property
     def mean(self) -> Tensor:
         return self.logits.sigmoid()
+
+    @property
+    def variance(self) -> Tensor:
+        p = _wide(self.logits).sigmoid()
+        return p * (1 - p)
+
+    def log_likelihood(self, x: Tensor) -> Tensor:
+        """`bernoulli_log_likelihood` of `x`: (batch,)"""
+        return bernoulli_log_likelihood(x, self.logits)
+
+    def sample(self) -> Tensor:
+        """One draw of zeros and ones, of the shape of `logits`."""
+        return torch.bernoulli(self.mean)
 
 
 class Elbo(NamedTuple):
@@ -48,6 +75,7 @@ def gaussian_log_likelihood(x: Tensor, mean: Tensor, log_std: Tensor | float) ->
     """
     log_std = _scale_for(x, log_std, "x")
     _require_same_shape(x=x, mean=mean)
+    x, mean = _wide(x), _wide(mean)
     squares = ((x - mean) * torch.exp(-log_std)).square()
     # Kept apart from the squares: where one log_std serves all pixels this costs next to nothing.
     normaliser = (log_std + 0.5 * math.log(2 * math.pi)).expand_as(x)
@@ -70,7 +98,7 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
             f"a Bernoulli likelihood expects pixels in [0, 1], but x runs from {low:.4g} to "
             f"{high:.4g}; scale the pictures to [0, 1], or choose a Gaussian likelihood"
         )
-    per_pixel = -F.binary_cross_entropy_with_logits(logits, x, reduction="none")
+    per_pixel = -F.binary_cross_entropy_with_logits(_wide(logits), _wide(x), reduction="none")
     return per_pixel.flatten(1).sum(1)
 
 
@@ -83,7 +111,7 @@ def kl_standard_normal(mean: Tensor, log_std: Tensor | float) -> Tensor:
     Raises ValueError for shapes that do not fit, TypeError for values that are not floats.
     """
     log_std = _scale_for(mean, log_std, "mean")
-    per_latent = 0.5 * (torch.exp(2 * log_std) + mean**2 - 1) - log_std
+    per_latent = 0.5 * (torch.exp(2 * log_std) + _wide(mean) ** 2 - 1) - log_std
     return per_latent.flatten(1).sum(1)
 
 
@@ -99,7 +127,8 @@ def sample_posterior(mean: Tensor, log_std: Tensor | float, noise: Tensor | None
     if noise is None:
         noise = torch.randn_like(mean)
     _require_same_shape(mean=mean, noise=noise)
-    return mean + torch.exp(log_std) * noise
+    z = _wide(mean) + torch.exp(log_std) * _wide(noise)
+    return z.to(torch.promote_types(mean.dtype, noise.dtype))
 
 
 def importance_weighted_bound(log_weights: Tensor) -> Tensor:
@@ -134,7 +163,12 @@ def _scale_for(values: Tensor, log_std: Tensor | float, name: str) -> Tensor:
             f"log_std must broadcast to {name}, which is {tuple(values.shape)}, but came as "
             f"{tuple(log_std.shape)}; one value per image is (batch, 1, ..., 1)"
         )
-    return log_std
+    return _wide(log_std)
+
+
+def _wide(values: Tensor) -> Tensor:
+    """bfloat16 and float16 as float32; float32 and float64 as they are."""
+    return values.float() if values.dtype.itemsize < 4 else values
 
 
 def _require_floats(**tensors: Tensor) -> None:

@@ -462,12 +462,12 @@ Someone must set an end. Our decoder is clamped, $\log \sigma_x \ge -6$. But the
 # %%
 never_lit = int((digits.train.amax(0) == 0).sum())
 trained, earned = vaes["per_pixel"][0], {}
-usual = trained.log_std_range
+usual = trained.observation
 for floor in (-2.0, -3.0, -4.0, -6.0):
-    trained.log_std_range = (floor, None)
+    trained.observation = models.observation.StdPerPixel(lowest_std=math.exp(floor))
     earned[floor] = nats_by_kind(trained)[0]
     print(f"log σ at least {floor}: {earned[floor]:6.1f} nats from {never_lit} pixels")
-trained.log_std_range = usual
+trained.observation = usual
 slope = (earned[-3] - earned[-2]) / never_lit
 claim("Clamp from -2 to -3, nats per pixel never lit", slope, equals=1, within=0.05)
 black, lit = Normal(0.0, math.exp(-6)).log_prob(torch.tensor([0.0, 1.0]))

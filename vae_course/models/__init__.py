@@ -2,13 +2,14 @@
 
 from vae_course.models.convolutional import ConvolutionalVAE
 from vae_course.models.fully_connected import ACTIVATIONS, VAE, Autoencoder, mlp
-from vae_course.models.picture_vae import (
+from vae_course.models.observation import (
     LOWEST_LOG_STD,
     LOWEST_STD,
     STDS,
-    PictureVAE,
+    ObservationModel,
     outputs_per_pixel,
 )
+from vae_course.models.picture_vae import PictureVAE
 from vae_course.models.transformer import TransformerVAE
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "ConvolutionalVAE",
     "LOWEST_LOG_STD",
     "LOWEST_STD",
+    "ObservationModel",
     "PictureVAE",
     "STDS",
     "TransformerVAE",

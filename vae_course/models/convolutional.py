@@ -1,14 +1,16 @@
 """`ConvolutionalVAE`: each layer halves or doubles the picture."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
 from vae_course.models.inputs import require_picture_sizes, require_sizes
-from vae_course.models.picture_vae import LOWEST_STD, PictureVAE, outputs_per_pixel
+from vae_course.models.observation import ObservationModel, observation_model
+from vae_course.models.picture_vae import PictureVAE
 
 # Four by four pixels at a time, two pixels on: each layer halves height and width, or doubles them.
-HALF = {"kernel_size": 4, "stride": 2, "padding": 1}
+HALF: dict[str, Any] = {"kernel_size": 4, "stride": 2, "padding": 1}
 
 
 class ConvolutionalVAE(PictureVAE):
@@ -27,22 +29,19 @@ class ConvolutionalVAE(PictureVAE):
         latent_dim: int,
         *,
         channels: Sequence[int] = (32, 64, 128),
-        likelihood: str = "gaussian",
-        std: str | float = "unit",
-        lowest_std: float = LOWEST_STD,
-        highest_std: float | None = None,
+        likelihood: str | ObservationModel = "gaussian",
+        std: str | float | None = None,
+        **bounds: Any,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(channels=channels)
         colours, height, width = image_shape
+        observation = observation_model(likelihood, std, **bounds)
         small = _halved(height, width, len(channels))
         encoder = _encoder((colours, *channels), small, image_shape, latent_dim)
-        outputs = colours * outputs_per_pixel(std)
+        outputs = colours * observation.outputs_per_pixel
         decoder = _decoder((outputs, *channels), small, latent_dim)
-        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
-        super().__init__(
-            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
-        )
+        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

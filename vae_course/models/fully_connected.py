@@ -1,25 +1,14 @@
-"""`Autoencoder` and four VAEs that differ only in their networks: fully connected (`VAE`),
-convolutional, transformer, and any that you bring (`PictureVAE`)."""
+"""`Autoencoder` and `VAE`, with fully connected networks."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from vae_course.models.convolutional import ConvolutionalVAE
 from vae_course.models.inputs import flat, require_codes, require_picture_sizes, require_sizes
-from vae_course.models.picture_vae import LOWEST_LOG_STD, LOWEST_STD, PictureVAE, outputs_per_pixel
-from vae_course.models.transformer import TransformerVAE
-
-__all__ = [
-    "LOWEST_LOG_STD",
-    "VAE",
-    "Autoencoder",
-    "ConvolutionalVAE",
-    "PictureVAE",
-    "TransformerVAE",
-    "mlp",
-]
+from vae_course.models.observation import ObservationModel, observation_model
+from vae_course.models.picture_vae import PictureVAE
 
 ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
@@ -84,18 +73,15 @@ class VAE(PictureVAE):
         *,
         hidden: Sequence[int] = (512, 512),
         activation: str = "relu",
-        likelihood: str = "gaussian",
-        std: str | float = "unit",
-        lowest_std: float = LOWEST_STD,
-        highest_std: float | None = None,
+        likelihood: str | ObservationModel = "gaussian",
+        std: str | float | None = None,
+        **bounds: Any,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(hidden=hidden)
+        observation = observation_model(likelihood, std, **bounds)
         pixels = math.prod(image_shape)
         encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
-        outputs = pixels * outputs_per_pixel(std)
+        outputs = pixels * observation.outputs_per_pixel
         decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
-        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
-        super().__init__(
-            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
-        )
+        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)

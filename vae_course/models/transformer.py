@@ -1,12 +1,14 @@
 """`TransformerVAE`: pictures as sequences of patches (Dosovitskiy et al. 2020)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from vae_course.models.inputs import require_picture_sizes, require_sizes
-from vae_course.models.picture_vae import LOWEST_STD, PictureVAE, outputs_per_pixel
+from vae_course.models.observation import ObservationModel, observation_model
+from vae_course.models.picture_vae import PictureVAE
 
 
 class TransformerVAE(PictureVAE):
@@ -32,24 +34,21 @@ class TransformerVAE(PictureVAE):
         depth: int = 4,
         heads: int = 4,
         place_maps: bool = False,
-        likelihood: str = "gaussian",
+        likelihood: str | ObservationModel = "gaussian",
         std: str | float | None = None,
-        lowest_std: float = LOWEST_STD,
-        highest_std: float | None = None,
+        **bounds: Any,
     ):
         require_picture_sizes(image_shape, latent_dim)
         require_sizes(patch=[patch], width=[width], depth=[depth], heads=[heads])
         _require_fit(image_shape, patch, width, heads)
-        if std is None:
-            std = "per_pixel" if likelihood == "gaussian" else "unit"
+        if std is None and likelihood == "gaussian":
+            std = "per_pixel"
+        observation = observation_model(likelihood, std, **bounds)
         blocks = {"patch": patch, "width": width, "depth": depth, "heads": heads}
         encoder = Encoder(image_shape, latent_dim, **blocks)
-        outputs = outputs_per_pixel(std)
+        outputs = observation.outputs_per_pixel
         decoder = Decoder(image_shape, latent_dim, outputs, place_maps=place_maps, **blocks)
-        bounds = {"lowest_std": lowest_std, "highest_std": highest_std}
-        super().__init__(
-            image_shape, latent_dim, encoder, decoder, likelihood=likelihood, std=std, **bounds
-        )
+        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)
 
 
 class Encoder(nn.Module):

@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -16,7 +17,7 @@ from vae_course.train.build import build_model
 from vae_course.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from vae_course.train.logs import Records, write_run_json
 from vae_course.train.moments import moments_of, restore_moments
-from vae_course.train.objective import NAMES, Objective, share_optimal_std
+from vae_course.train.objective import NAMES, Objective
 from vae_course.train.processes import TrainingStopped, in_process_zero, launch, require_lightning
 from vae_course.train.run import Run
 from vae_course.train.schedules import beta_at, learning_rate_at, total_steps
@@ -71,10 +72,10 @@ class Training:
             restore_moments(model, self.adam.optimizer, started.adam, started.step)
 
     def _set_up(self) -> None:
-        if self.run.std == "optimal" and self.run.processes > 1:
-            share_optimal_std(self.model, self.fabric)
+        average = partial(self.fabric.all_reduce, reduce_op="mean")
+        objective = Objective(self.model, average if self.run.processes > 1 else None)
         adam = torch.optim.Adam(self.model.parameters(), lr=self.run.lr, fused=True)
-        self.objective, self.adam = self.fabric.setup(Objective(self.model), adam)
+        self.objective, self.adam = self.fabric.setup(objective, adam)
 
     def go(self) -> None:
         try:

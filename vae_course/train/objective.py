@@ -1,10 +1,12 @@
 """What a process computes of a step, as the module that DDP wraps."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
 from vae_course.models.picture_vae import PictureVAE
-from vae_course.objectives import Bernoulli, Gaussian
+from vae_course.objectives import kl_standard_normal, sample_posterior
 
 NAMES = ("loss", "reconstruction", "kl", "variance", "squared_error")
 
@@ -13,55 +15,25 @@ class Objective(nn.Module):
     """`forward` returns the (5,) means over a process's share of the batch, in order of `NAMES`.
 
     Shares have equal size, so the mean over processes is that over the global batch, and DDP's
-    mean of the processes' gradients is the gradient of it.
+    mean of the processes' gradients is the gradient of it. `average` takes the mean of a number
+    over processes: std="optimal" is the RMSE of the global batch.
     """
 
-    def __init__(self, model: PictureVAE):
+    def __init__(self, model: PictureVAE, average: Callable[[Tensor], Tensor] | None = None):
         super().__init__()
-        self.model, self.decoded = model, None
-        self.encode, self.decode = model.encode, model.decode
-        model.encode, model.decode = self._encode, self._decode
+        self.model, self.average = model, average or (lambda own: own)
 
     def forward(self, x: Tensor, noise: Tensor, beta: float) -> Tensor:
-        elbo = self.model.elbo(x, beta=beta, noise=noise)
-        decoded, self.decoded = self.decoded, None
-        with torch.no_grad():
-            variance = variance_of(decoded).mean()  # over pixels and batch
-            squared_error = (x - decoded.mean).square().mean()
-        means = [-elbo.total.mean(), elbo.reconstruction.mean(), elbo.kl.mean()]  # over the batch
-        return torch.stack([*means, variance, squared_error])
-
-    # A sum of 12 000 pixels in bfloat16 would be off by dozens of nats. So what the networks say is
-    # turned into float32 before anything is summed; under autocast it then stays so.
-
-    def _encode(self, x: Tensor) -> Gaussian:
-        return _widened(self.encode(x))
-
-    def _decode(self, z: Tensor) -> Gaussian | Bernoulli:
-        self.decoded = _widened(self.decode(z))
-        return self.decoded
-
-
-def _widened(distribution):
-    """bfloat16 as float32; float32 and float64 as they are."""
-    parts = (part.float() if part.dtype == torch.bfloat16 else part for part in distribution)
-    return type(distribution)(*parts)
-
-
-def variance_of(decoded: Gaussian | Bernoulli) -> Tensor:
-    """σ² of p(x|z) per pixel; of a Bernoulli, p (1 - p)."""
-    if isinstance(decoded, Bernoulli):
-        return decoded.mean * (1 - decoded.mean)
-    return torch.exp(2 * decoded.log_std)
-
-
-def share_optimal_std(model: PictureVAE, fabric) -> None:
-    """std="optimal" is the RMSE of the global batch, of which a process sees its share."""
-    own = model._optimal_log_std
-
-    def of_global_batch(x: Tensor, mean: Tensor) -> Tensor:
-        squares = (x - mean).detach().square().mean()
-        rmse = fabric.all_reduce(squares, reduce_op="mean").sqrt()
-        return own(rmse, torch.zeros_like(rmse))
-
-    model._optimal_log_std = of_global_batch
+        """`noise` (share, latent_dim) is the ε of each picture in `x` (share, C, H, W)."""
+        posterior = self.model.encode(x)
+        decoded = self.model.decode(sample_posterior(*posterior, noise))
+        squared_error = (x - decoded.mean).detach().square().mean()  # over pixels and batch
+        fitted = decoded
+        if self.model.observation.takes_std_of_batch:
+            fitted = self.model.fitted(decoded, self.average(squared_error.clone()))
+        reconstruction = fitted.log_likelihood(x)
+        kl = kl_standard_normal(*posterior)
+        loss = -(reconstruction - beta * kl).mean()  # over the batch
+        # Over pixels and batch. With std="optimal" that of the moving average, as in eval mode.
+        variance = decoded.variance.detach().mean()
+        return torch.stack([loss, reconstruction.mean(), kl.mean(), variance, squared_error])

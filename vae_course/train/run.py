@@ -4,7 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, field, fields
 
-from vae_course.models.picture_vae import LOWEST_STD, STDS
+from vae_course.models import LOWEST_STD, STDS
 
 MODELS = ("mlp", "convolutional", "transformer")
 
@@ -56,11 +56,11 @@ class Run:
     likelihood: str = setting(
         "gaussian", "model", "p(x|z) of a pixel", choices=("gaussian", "bernoulli")
     )
-    std: str | float = setting(
-        "unit",
+    std: str | float | None = setting(
+        None,
         "model",
         "σ of a Gaussian p(x|z): unit (1), shared (one learned number), optimal (the batch's "
-        "RMSE), per_pixel (predicted), or a number, in units of the pixels' range",
+        "RMSE), per_pixel (predicted), or a number, in units of the pixels' range; default: unit",
         type=std_or_number,
         metavar="{unit,shared,optimal,per_pixel,NUMBER}",
     )
@@ -163,6 +163,8 @@ class Run:
         values = json.loads(text)
         if unknown := set(values) - {one.name for one in fields(cls)}:
             raise ValueError(f"settings that this version does not know: {sorted(unknown)}")
+        if values.get("likelihood") == "bernoulli":
+            values["std"] = None  # older versions wrote "unit", and meant the same
         return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
 
 
