@@ -357,7 +357,7 @@ WRONG = {
             lambda e: (e.mean(), e.numpy().mean(0).std() / e.shape[1] ** 0.5),
             "spread comes out too small",
         ),
-        (lambda e: (-report(e)[0], report(e)[1]), "is a loss"),
+        (lambda e: (-report(e)[0], report(e)[1]), "sign of the mean"),
         (lambda e: report(e.max(0, keepdim=True).values), "best draw"),
         (lambda e: report(e.logsumexp(0, keepdim=True) - math.log(len(e))), "average weights"),
         (lambda e: report(e.sum(0, keepdim=True)), "sum over the draws"),
