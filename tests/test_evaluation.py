@@ -185,7 +185,7 @@ def exact_vae(shape=(2, 1, 2), std=0.5):
 
 def toy_vae(q_mean, q_log_std):
     """One pixel: p(x|z) = N(z, 1), q(z|x) = N(q_mean, q_std²), as in `quadrature_bound`."""
-    model = linear_vae([[0.0]], q_log_std, q_mean)
+    model = linear_vae([[0.0]], q_log_std, q_mean, std="unit")
     with torch.no_grad():
         model.decoder[0].weight[:], model.decoder[0].bias[:] = 1, 0
     return model
@@ -195,10 +195,11 @@ def bounds_of(model, images, n_samples, **options):
     return importance_weighted_bounds(model, images, n_samples, **{"progress": False} | options)
 
 
+@pytest.mark.parametrize("shape", [(2, 1, 2), (5,)], ids=["pictures", "a table"])
 @pytest.mark.parametrize("n_samples", [1, 2, 7, 100])
-def test_with_the_exact_posterior_every_bound_is_the_evidence(n_samples):
-    model, evidence = exact_vae()
-    x = torch.randn(20, 2, 1, 2)
+def test_with_the_exact_posterior_every_bound_is_the_evidence(n_samples, shape):
+    model, evidence = exact_vae(shape)
+    x = torch.randn(20, *shape)
     result = bounds_of(model, x, n_samples)
     assert not result.requires_grad
     torch.testing.assert_close(result, evidence(x), atol=1e-4, rtol=0)

@@ -18,7 +18,8 @@ from vae_course.train.objective import NAMES, Objective
 
 GREY, COLOUR = (1, 6, 5), (3, 4, 4)
 OPTIONS = {
-    "unit": {},
+    "unit": {"std": "unit"},
+    "said nothing": {},
     "number": {"std": 0.3},
     "shared": {"std": "shared"},
     "optimal": {"std": "optimal"},
@@ -161,7 +162,7 @@ def expected_log_prob(model, x, z, options):
         "shared": lambda: model.log_std.exp(),
         "optimal": lambda: (x.flatten(1) - mean).square().mean().sqrt(),
         "per_pixel": lambda: model.decode(z).log_std.flatten(1).exp(),
-    }.get(options.get("std", "unit"), lambda: options["std"])()
+    }.get(options.get("std", "optimal"), lambda: options["std"])()
     return Normal(mean, std).log_prob(x.flatten(1)).sum(1)
 
 
@@ -388,9 +389,10 @@ def test_state_dict_holds_all_of_a_vae(options):
 # ---- Errors
 
 BAD_SIZES = {
-    "no pixels": ({"image_shape": (1, 0, 5)}, "image_shape"),
-    "two sizes": ({"image_shape": (28, 28)}, r"image_shape.*\(channels, height, width\)"),
-    "broken size": ({"image_shape": (1, 2.5, 5)}, "image_shape"),
+    "no pixels": ({"shape": (1, 0, 5)}, "shape"),
+    "no size": ({"shape": ()}, r"shape.*\(columns,\), but is \(\)"),
+    "one number": ({"shape": 12}, r"shape.*\(columns,\), but is 12"),
+    "broken size": ({"shape": (1, 2.5, 5)}, "shape"),
     "no latents": ({"latent_dim": 0}, "latent_dim"),
     "half a latent": ({"latent_dim": 2.5}, "latent_dim"),
     "empty layer": ({"hidden": (16, 0)}, "hidden"),
@@ -401,7 +403,7 @@ BAD_SIZES = {
 @pytest.mark.parametrize("kind", [Autoencoder, VAE])
 @pytest.mark.parametrize(("change", "named"), BAD_SIZES.values(), ids=BAD_SIZES)
 def test_sizes_must_be_positive_whole_numbers(kind, change, named):
-    sizes = {"image_shape": GREY, "latent_dim": 2, "hidden": (16,)} | change
+    sizes = {"shape": GREY, "latent_dim": 2, "hidden": (16,)} | change
     with pytest.raises(ValueError, match=named):
         kind(**sizes)
 
@@ -454,6 +456,61 @@ def test_an_optimal_std_survives_a_perfect_reconstruction():
 def test_options_of_the_wrong_type_are_refused(options):
     with pytest.raises(ValueError, match=next(iter(options))):
         VAE(GREY, 2, **options)
+
+
+# ---- Numbers of another kind, and tables
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, VAE, partial(ConvolutionalVAE, channels=(2,))])
+def test_bytes_are_refused_with_what_to_do(kind):
+    model = kind((1, 6, 4), 2)
+    for images in (torch.zeros(4, 1, 6, 4, dtype=torch.uint8), torch.zeros(4, 1, 6, 4).long()):
+        for call in (model.encode, model.reconstruct):
+            with pytest.raises(TypeError, match=rf"came as {images.dtype}.*float\(\) / 255"):
+                call(images)
+
+
+@pytest.mark.parametrize("kind", [Autoencoder, VAE, partial(ConvolutionalVAE, channels=(2,))])
+def test_a_double_model_takes_double_pictures_and_no_others(kind):
+    model, x = kind((1, 6, 4), 2), torch.rand(4, 1, 6, 4)
+    with pytest.raises(TypeError, match="float64, but the model's weights are torch.float32"):
+        model.encode(x.double())
+    with pytest.raises(TypeError, match="float32, but the model's weights are torch.float64"):
+        model.double().encode(x)
+    assert model.reconstruct(x.double()).dtype == torch.float64
+    if not isinstance(model, Autoencoder):
+        assert all(part.dtype == torch.float64 for part in model.elbo(x.double()))
+        assert model.sample(3).dtype == model.sample(3, noise=False).dtype == torch.float64
+
+
+@each_option
+def test_a_model_of_16_bits_sums_in_32(options):
+    model, x = small_vae(**options).bfloat16().eval(), torch.rand(4, *GREY).round().bfloat16()
+    assert [part.dtype for part in model.elbo(x)] == [torch.float32] * 3
+    assert model.sample(2).dtype == torch.bfloat16
+
+
+@each_option
+def test_a_table_is_as_good_as_a_picture(options):
+    torch.manual_seed(0)
+    table = small_vae((12,), **options)
+    torch.manual_seed(0)
+    picture = small_vae((1, 3, 4), **options)
+    rows, noise = torch.rand(5, 12).round(), torch.randn(1, 5, 3)
+    for one, other in zip(
+        table.elbo(rows, noise=noise),
+        picture.elbo(rows.view(5, 1, 3, 4), noise=noise),
+        strict=True,
+    ):
+        assert torch.equal(one, other)
+    assert table.sample(2).shape == (2, 12) and table.reconstruct(rows).shape == (5, 12)
+    with pytest.raises(ValueError, match=r"expected pictures \(batch, 12\), but got \(12,\)"):
+        table.encode(rows[0])
+
+
+def test_an_autoencoder_of_a_table():
+    model = Autoencoder((12,), 3, hidden=(5,))
+    assert model.reconstruct(torch.rand(4, 12)).shape == (4, 12)
 
 
 # ---- A likelihood of one's own

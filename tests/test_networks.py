@@ -170,12 +170,19 @@ def test_pictures_that_cannot_be_halved_that_often(shape, channels):
         ConvolutionalVAE(shape, 2, channels=())
 
 
+@each_network
+@pytest.mark.parametrize("shape", [(12,), (16, 16), (1, 1, 16, 16)])
+def test_networks_that_look_at_pictures_need_pictures(build, shape):
+    with pytest.raises(ValueError, match=r"shape must be \(channels, height, width\), but is"):
+        build(shape)
+
+
 # ---- Transformer
 
 
 def test_the_sources_configuration():
     """Hidden 256, depth 4, heads 4, patch 8, 64 latents, 64 x 64 x 3: the defaults."""
-    model = TransformerVAE((3, 64, 64), 64)
+    model = TransformerVAE((3, 64, 64), 64, std="per_pixel")
     w, patch, z = 256, 8 * 8 * 3, 64
     attention = 4 * w * w + 4 * w  # three maps in, one out, with biases
     hidden = 2 * 4 * w * w + 4 * w + w  # to four times the width and back
@@ -293,7 +300,9 @@ def test_a_map_for_each_place():
         assert torch.allclose(seen[0][:, place], expected, atol=1e-5)
 
 
-def test_a_bernoulli_transformer_needs_no_std():
-    model = TransformerVAE(WIDE, 5, patch=4, width=16, heads=2, likelihood="bernoulli")
+@each_network
+def test_without_a_word_the_std_is_optimal_and_a_bernoulli_needs_none(build):
+    assert build(WIDE).std == "optimal" and VAE(WIDE, 5).std == "optimal"
+    model = build(WIDE, likelihood="bernoulli")
     assert model.std is None
     assert model.decode(torch.randn(1, 5)).mean.shape == (1, *WIDE)

@@ -20,7 +20,7 @@ def shipped():
 
 def test_the_model_is_the_one_that_its_record_describes(shipped):
     settings = shipped.record["settings"]
-    assert shipped.model.image_shape == (3, 64, 64) and not shipped.model.training
+    assert shipped.model.shape == (3, 64, 64) and not shipped.model.training
     assert shipped.model.latent_dim == settings["latent_dim"]
     count = sum(values.numel() for values in shipped.model.parameters())
     assert count == shipped.record["parameters"]
@@ -68,9 +68,9 @@ def run_script(out, more):
 
 
 def test_two_runs_become_a_shipped_model(tmp_path, monkeypatch):
-    first = run_script(tmp_path / "first", "--steps 4")
+    first = run_script(tmp_path / "first", "--steps 4 --std unit")
     start = first / "checkpoint.safetensors"
-    second = run_script(tmp_path / "second", f"--steps 3 --lr 1e-9 --init {start}")
+    second = run_script(tmp_path / "second", f"--steps 3 --std unit --lr 1e-9 --init {start}")
     folder = tmp_path / "checkpoints"
     ship.ship("tiny", [first, second], folder)
     monkeypatch.setattr("vae_course.train.shipped.FOLDER", folder)

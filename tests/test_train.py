@@ -283,14 +283,14 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, capsys
 # ---- What is computed and written
 
 
-@pytest.mark.parametrize("likelihood", ["gaussian", "bernoulli"])
-def test_the_report_is_that_of_torch_distributions(likelihood):
-    model = VAE((1, 3, 3), 2, hidden=(5,), likelihood=likelihood)
+@pytest.mark.parametrize("options", [{"std": "unit"}, {"likelihood": "bernoulli"}], ids=str)
+def test_the_report_is_that_of_torch_distributions(options):
+    model = VAE((1, 3, 3), 2, hidden=(5,), **options)
     x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(4, 2)
     mean, log_std = model.encode(x)
     posterior = Normal(mean, log_std.exp())
     decoded = model.decode(posterior.mean + posterior.stddev * noise)
-    p = Normal(decoded.mean, 1.0) if likelihood == "gaussian" else Bernoulli(logits=decoded.logits)
+    p = Normal(decoded.mean, 1.0) if "std" in options else Bernoulli(logits=decoded.logits)
     reconstruction = p.log_prob(x).sum((1, 2, 3)).mean()
     kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
     expected = [0.5 * kl - reconstruction, reconstruction, kl, p.variance.mean()]

@@ -79,7 +79,7 @@ def mean_loss(c=1.0, betas=None):
 # %%
 def new(latent_dim=10, shape=(1, 14, 14), hidden=(64,), **options):
     torch.manual_seed(seed)
-    return VAE(shape, latent_dim, hidden=hidden, **options)
+    return VAE(shape, latent_dim, hidden=hidden, **(options or {"std": "unit"}))
 
 
 def train(model, loss, images, steps, lr=4e-3, batch_size=128):

@@ -61,7 +61,8 @@ A **transformer** ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)) work
 """
 
 # %%
-source = TransformerVAE((3, 64, 64), latent_dim=64, patch=8, width=256, depth=4, heads=4)
+size = {"patch": 8, "width": 256, "depth": 4, "heads": 4}
+source = TransformerVAE((3, 64, 64), latent_dim=64, std="per_pixel", **size)
 w, pixels, d = 256, 8 * 8 * 3, 64
 block = 12 * w**2 + 13 * w  # attention 4 w² + 4 w, two layers 8 w² + 5 w, two norms 4 w
 encoder = (pixels + 1) * w + w + 4 * block + 2 * w + (w + 1) * 2 * d
@@ -155,7 +156,7 @@ def published(model, x):
 def train(loss):
     torch.manual_seed(seed)
     shape = {"patch": 4, "width": 32, "depth": 1, "heads": 2, "place_maps": True}
-    model = TransformerVAE((3, 16, 16), 8, lowest_std=0.03, **shape)
+    model = TransformerVAE((3, 16, 16), 8, std="per_pixel", lowest_std=0.03, **shape)
     for lr, steps in ((4e-3, 650), (1e-3, 250)):
         history = fit(model, loss, small[0], steps=steps, batch_size=64, lr=lr, seed=seed)
     return model.requires_grad_(False), history

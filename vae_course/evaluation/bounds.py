@@ -118,7 +118,7 @@ def _log_weights(model: PictureVAE, x: Tensor, posterior: Gaussian, draws: int) 
     """log p(x|z) + log p(z) - log q(z|x) for `draws` z of each picture: (draws, batch)."""
     mean, log_std = (part.repeat(draws, 1) for part in posterior)
     z = sample_posterior(mean, log_std)
-    log_likelihood = model.log_likelihood(x.repeat(draws, 1, 1, 1), z)
+    log_likelihood = model.log_likelihood(x.repeat(draws, *[1] * (x.ndim - 1)), z)
     log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
     log_w = log_likelihood + log_prior - gaussian_log_likelihood(z, mean, log_std)
     return log_w.reshape(draws, len(x))

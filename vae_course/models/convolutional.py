@@ -5,7 +5,7 @@ from typing import Any
 
 from torch import nn
 
-from vae_course.models.inputs import require_picture_sizes, require_sizes
+from vae_course.models.inputs import require_picture_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
 
@@ -25,7 +25,7 @@ class ConvolutionalVAE(PictureVAE):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         latent_dim: int,
         *,
         channels: Sequence[int] = (32, 64, 128),
@@ -33,15 +33,15 @@ class ConvolutionalVAE(PictureVAE):
         std: str | float | None = None,
         **bounds: Any,
     ):
-        require_picture_sizes(image_shape, latent_dim)
+        require_picture_shape(shape, latent_dim)
         require_sizes(channels=channels)
-        colours, height, width = image_shape
+        colours, height, width = shape
         observation = observation_model(likelihood, std, **bounds)
         small = _halved(height, width, len(channels))
-        encoder = _encoder((colours, *channels), small, image_shape, latent_dim)
+        encoder = _encoder((colours, *channels), small, shape, latent_dim)
         outputs = colours * observation.outputs_per_pixel
         decoder = _decoder((outputs, *channels), small, latent_dim)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:
@@ -53,8 +53,8 @@ def _halved(height: int, width: int, times: int) -> tuple[int, int]:
     return height // 2**times, width // 2**times
 
 
-def _encoder(channels, small, image_shape, latent_dim) -> nn.Sequential:
-    layers: list[nn.Module] = [nn.Unflatten(1, tuple(image_shape))]
+def _encoder(channels, small, shape, latent_dim) -> nn.Sequential:
+    layers: list[nn.Module] = [nn.Unflatten(1, tuple(shape))]
     for before, after in zip(channels, channels[1:], strict=False):
         layers += [nn.Conv2d(before, after, **HALF), nn.ReLU()]
     features = channels[-1] * small[0] * small[1]

@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from vae_course.models.inputs import flat, require_codes, require_picture_sizes, require_sizes
+from vae_course.models.inputs import flat, require_codes, require_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
 
@@ -29,31 +29,33 @@ def mlp(sizes: Sequence[int], activation: str = "relu") -> nn.Sequential:
 class Autoencoder(nn.Module):
     """An encoder to a code of `latent_dim` numbers, and a decoder back to a picture.
 
-    `image_shape` is (C, H, W); `hidden` are the widths of the encoder's hidden layers, which the
-    decoder has in reverse. Raises ValueError for sizes that are not positive whole numbers.
+    `shape` is that of one example, as (C, H, W) or (12,). `hidden` are the widths of the encoder's
+    hidden layers, which the decoder has in reverse.
+
+    Raises ValueError for sizes that are not positive whole numbers.
     """
 
     def __init__(
-        self, image_shape: Sequence[int], latent_dim: int, *, hidden: Sequence[int] = (512, 512)
+        self, shape: Sequence[int], latent_dim: int, *, hidden: Sequence[int] = (512, 512)
     ):
         super().__init__()
-        require_picture_sizes(image_shape, latent_dim)
+        require_shape(shape, latent_dim)
         require_sizes(hidden=hidden)
-        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
-        pixels = math.prod(image_shape)
+        self.shape, self.latent_dim = tuple(shape), latent_dim
+        pixels = math.prod(shape)
         self.encoder = mlp([pixels, *hidden, latent_dim])
         self.decoder = mlp([latent_dim, *reversed(hidden), pixels])
 
     def encode(self, x: Tensor) -> Tensor:
-        """(batch, C, H, W) -> codes (batch, latent_dim)."""
-        return self.encoder(flat(x, self.image_shape))
+        """(batch, *shape) -> codes (batch, latent_dim)."""
+        return self.encoder(flat(x, self.shape, self.encoder))
 
     def decode(self, z: Tensor) -> Tensor:
-        """Codes (batch, latent_dim) -> pictures (batch, C, H, W), not clipped to [0, 1]."""
-        return self.decoder(require_codes(z, self.latent_dim)).unflatten(1, self.image_shape)
+        """Codes (batch, latent_dim) -> pictures (batch, *shape), not clipped to [0, 1]."""
+        return self.decoder(require_codes(z, self.latent_dim)).unflatten(1, self.shape)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """(batch, C, H, W) -> (batch, C, H, W): through the bottleneck and back."""
+        """(batch, *shape) -> (batch, *shape): through the bottleneck and back."""
         return self.decode(self.encode(x))
 
 
@@ -68,7 +70,7 @@ class VAE(PictureVAE):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         latent_dim: int,
         *,
         hidden: Sequence[int] = (512, 512),
@@ -77,11 +79,11 @@ class VAE(PictureVAE):
         std: str | float | None = None,
         **bounds: Any,
     ):
-        require_picture_sizes(image_shape, latent_dim)
+        require_shape(shape, latent_dim)
         require_sizes(hidden=hidden)
         observation = observation_model(likelihood, std, **bounds)
-        pixels = math.prod(image_shape)
+        pixels = math.prod(shape)
         encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
         outputs = pixels * observation.outputs_per_pixel
         decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)

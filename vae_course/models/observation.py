@@ -134,7 +134,7 @@ def observation_model(
     A `likelihood` that is an object already is it.
     """
     if likelihood == "gaussian":
-        return _gaussian("unit" if std is None else std, StdPerPixel(lowest_std, highest_std))
+        return _gaussian("optimal" if std is None else std, StdPerPixel(lowest_std, highest_std))
     if likelihood != "bernoulli" and not isinstance(likelihood, ObservationModel):
         raise ValueError(f"likelihood must be gaussian or bernoulli, but is {likelihood!r}")
     if std is not None:

@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vae_course.models.inputs import flat, require_codes, require_picture_sizes
+from vae_course.models.inputs import flat, require_codes, require_shape
 from vae_course.models.observation import Decoded, ObservationModel, observation_model
 from vae_course.objectives import Elbo, Gaussian, kl_standard_normal, sample_posterior
 
@@ -14,22 +14,24 @@ from vae_course.objectives import Elbo, Gaussian, kl_standard_normal, sample_pos
 class PictureVAE(nn.Module):
     """q(z|x) and p(x|z) are diagonal, the prior p(z) is N(0, I). `VAE` is the one to start with.
 
-    `image_shape` is (C, H, W), D = C·H·W pixels. `encoder` maps flat pictures (batch, D) to
-    (batch, 2 latent_dim), all means before all log stds. `decoder` maps (batch, latent_dim) to
+    `shape` is that of one example: (C, H, W) for a picture of D = C·H·W pixels, or (12,) for a row
+    of a table. `encoder` maps flat pictures (batch, D) to (batch, 2 latent_dim), all means before
+    all log stds. `decoder` maps (batch, latent_dim) to
     (batch, D · outputs_per_pixel(std)): all means or logits, then what log std is made from.
 
     `likelihood` is "gaussian" or "bernoulli", or an `ObservationModel`. For a Gaussian, `std` is
-    the decoder's standard deviation: a positive number, "unit" (1), "shared" (one learned number),
-    "optimal" (the RMSE of the batch, which maximises the likelihood: Rybkin et al. 2021), or
-    "per_pixel" (the decoder predicts it, between `lowest_std` and `highest_std`, in units of the
-    pixels' range; a decoder that may be very unsure of a hard detail hardly tries to draw it).
+    the decoder's standard deviation: "optimal" if nothing is said (the RMSE of the batch, which
+    maximises the likelihood: Rybkin et al. 2021), "shared" (one learned number), a positive number,
+    "unit" (1, hardly ever what you want), or "per_pixel" (the decoder predicts it, between
+    `lowest_std` and `highest_std`, in units of the pixels' range; a decoder that may be very unsure
+    of a hard detail hardly tries to draw it).
 
     Raises ValueError for unknown options and sizes that are not positive whole numbers.
     """
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         latent_dim: int,
         encoder: nn.Module,
         decoder: nn.Module,
@@ -39,8 +41,8 @@ class PictureVAE(nn.Module):
         **bounds: Any,
     ):
         super().__init__()
-        require_picture_sizes(image_shape, latent_dim)
-        self.image_shape, self.latent_dim = tuple(image_shape), latent_dim
+        require_shape(shape, latent_dim)
+        self.shape, self.latent_dim = tuple(shape), latent_dim
         self.encoder, self.decoder = encoder, decoder
         self.observation = observation_model(likelihood, std, **bounds)
         start = torch.tensor(self.observation.starting_log_std)
@@ -60,18 +62,18 @@ class PictureVAE(nn.Module):
         return self.observation.std
 
     def encode(self, x: Tensor) -> Gaussian:
-        """q(z|x): (batch, C, H, W) -> mean and log_std, each (batch, latent_dim)."""
-        mean, log_std = self.encoder(flat(x, self.image_shape)).chunk(2, dim=1)
+        """q(z|x): (batch, *shape) -> mean and log_std, each (batch, latent_dim)."""
+        mean, log_std = self.encoder(flat(x, self.shape, self.encoder)).chunk(2, dim=1)
         return Gaussian(mean, log_std)
 
     def decode(self, z: Tensor) -> Decoded:
-        """p(x|z): (batch, latent_dim) -> a distribution over (batch, C, H, W).
+        """p(x|z): (batch, latent_dim) -> a distribution over (batch, *shape).
 
         `.mean` is the picture to show. The Gaussian's `log_std` is a single number unless
         std="per_pixel", when it has the shape of the picture.
         """
         outputs = self.decoder(require_codes(z, self.latent_dim))
-        return self.observation.decoded(outputs, self.image_shape, self.log_std)
+        return self.observation.decoded(outputs, self.shape, self.log_std)
 
     def fitted(self, decoded: Decoded, squared_error: Tensor) -> Decoded:
         """`decoded` as training takes it: std="optimal" then is the root of `squared_error`, the
@@ -79,7 +81,7 @@ class PictureVAE(nn.Module):
         return self.observation.fitted(decoded, squared_error, self.log_std)
 
     def log_likelihood(self, x: Tensor, z: Tensor) -> Tensor:
-        """log p(x|z) for pictures (batch, C, H, W) and one z each: (batch,), nats per example."""
+        """log p(x|z) for pictures (batch, *shape) and one z each: (batch,), nats per example."""
         decoded = self.decode(z)
         if self.training and self.observation.takes_std_of_batch:
             decoded = self.fitted(decoded, (x - decoded.mean).detach().square().mean())
@@ -90,7 +92,7 @@ class PictureVAE(nn.Module):
     ) -> Elbo:
         """E_q[log p(x|z)] - beta KL(q(z|x) ‖ p(z)), with `n_samples` draws of z for the first term.
 
-        (batch, C, H, W) -> three (batch,) tensors, nats per example (Kingma & Welling 2013, Eq. 3;
+        (batch, *shape) -> three (batch,) tensors, nats per example (Kingma & Welling 2013, Eq. 3;
         beta: Higgins et al. 2017). `noise` (n_samples, batch, latent_dim) is the ε of each draw,
         and drawn here if not given. Raises ValueError for `n_samples` < 1, or noise of another
         shape.
@@ -109,14 +111,16 @@ class PictureVAE(nn.Module):
 
     @torch.no_grad()
     def sample(self, n: int, *, noise: bool = True) -> Tensor:
-        """`n` draws from the model, z ~ p(z) then x ~ p(x|z): (n, C, H, W), not clipped.
+        """`n` draws from the model, z ~ p(z) then x ~ p(x|z): (n, *shape), not clipped.
 
         With noise=False, the mean of p(x|z) in place of a draw: smoother, and what papers show.
         """
-        decoded = self.decode(torch.randn(n, self.latent_dim, device=self.log_std.device))
+        weight = next(self.decoder.parameters(), self.log_std)
+        z = torch.randn(n, self.latent_dim, device=weight.device, dtype=weight.dtype)
+        decoded = self.decode(z)
         return decoded.sample() if noise else decoded.mean
 
     @torch.no_grad()
     def reconstruct(self, x: Tensor) -> Tensor:
-        """The decoder's mean at the posterior mean: (batch, C, H, W) -> (batch, C, H, W)."""
+        """The decoder's mean at the posterior mean: (batch, *shape) -> (batch, *shape)."""
         return self.decode(self.encode(x).mean).mean

@@ -6,14 +6,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from vae_course.models.inputs import require_picture_sizes, require_sizes
+from vae_course.models.inputs import require_picture_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
 
 
 class TransformerVAE(PictureVAE):
-    """A VAE whose networks attend over patches; likelihood and std as in `PictureVAE`, but for
-    a Gaussian, std is "per_pixel" if none is given.
+    """A VAE whose networks attend over patches; likelihood and std as in `PictureVAE`.
 
     The picture is cut into squares of `patch` pixels. Each becomes a token of `width` numbers, and
     `depth` blocks of attention with `heads` heads follow, in the encoder and in the decoder. The
@@ -26,7 +25,7 @@ class TransformerVAE(PictureVAE):
 
     def __init__(
         self,
-        image_shape: Sequence[int],
+        shape: Sequence[int],
         latent_dim: int,
         *,
         patch: int = 8,
@@ -38,26 +37,24 @@ class TransformerVAE(PictureVAE):
         std: str | float | None = None,
         **bounds: Any,
     ):
-        require_picture_sizes(image_shape, latent_dim)
+        require_picture_shape(shape, latent_dim)
         require_sizes(patch=[patch], width=[width], depth=[depth], heads=[heads])
-        _require_fit(image_shape, patch, width, heads)
-        if std is None and likelihood == "gaussian":
-            std = "per_pixel"
+        _require_fit(shape, patch, width, heads)
         observation = observation_model(likelihood, std, **bounds)
         blocks = {"patch": patch, "width": width, "depth": depth, "heads": heads}
-        encoder = Encoder(image_shape, latent_dim, **blocks)
+        encoder = Encoder(shape, latent_dim, **blocks)
         outputs = observation.outputs_per_pixel
-        decoder = Decoder(image_shape, latent_dim, outputs, place_maps=place_maps, **blocks)
-        super().__init__(image_shape, latent_dim, encoder, decoder, likelihood=observation)
+        decoder = Decoder(shape, latent_dim, outputs, place_maps=place_maps, **blocks)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)
 
 
 class Encoder(nn.Module):
     """Flat pictures (batch, C·H·W) -> (batch, 2 latent_dim), read from a summary token."""
 
-    def __init__(self, image_shape, latent_dim, *, patch, width, depth, heads):
+    def __init__(self, shape, latent_dim, *, patch, width, depth, heads):
         super().__init__()
-        channels, *size = image_shape
-        self.unflatten = nn.Unflatten(1, tuple(image_shape))
+        channels, *size = shape
+        self.unflatten = nn.Unflatten(1, tuple(shape))
         # One linear map for every patch: a convolution that steps from patch to patch.
         self.embed = nn.Conv2d(channels, width, patch, stride=patch)
         self.register_buffer("positions", sincos_positions(size, patch, width), persistent=False)
@@ -74,9 +71,9 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """z (batch, latent_dim) -> (batch, outputs·C·H·W): z at each place, then attention."""
 
-    def __init__(self, image_shape, latent_dim, outputs, *, patch, width, depth, heads, place_maps):
+    def __init__(self, shape, latent_dim, outputs, *, patch, width, depth, heads, place_maps):
         super().__init__()
-        channels, *size = image_shape
+        channels, *size = shape
         self.rows = size[0] // patch
         self.register_buffer("positions", sincos_positions(size, patch, width), persistent=False)
         maps = len(self.positions) if place_maps else 1
@@ -120,8 +117,8 @@ def sincos_positions(size: Sequence[int], patch: int, width: int) -> Tensor:
     return torch.cat([part for wave in waves for part in (wave.sin(), wave.cos())], dim=1).float()
 
 
-def _require_fit(image_shape: Sequence[int], patch: int, width: int, heads: int) -> None:
-    _, height, breadth = image_shape
+def _require_fit(shape: Sequence[int], patch: int, width: int, heads: int) -> None:
+    _, height, breadth = shape
     if height % patch or breadth % patch:
         raise ValueError(
             f"patches of {patch} x {patch} do not fill pictures of {height} x {breadth}; "

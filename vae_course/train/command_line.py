@@ -16,7 +16,7 @@ pixels or latents, then averaged over the global batch."""
 EXAMPLES = """\
 examples:
   a laptop, two minutes:
-    python -m vae_course.train --steps 2000 --std optimal --out runs/digits
+    python -m vae_course.train --steps 2000 --out runs/digits
 
   one GPU, in bfloat16; then what it learned in one small file:
     python -m vae_course.train --data celeba --n-train 160000 --model transformer \\

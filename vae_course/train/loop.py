@@ -180,7 +180,7 @@ class Training:
             raise TrainingStopped(
                 f"the weights are not finite after step {self.step}; lower --lr, or set --clip"
             )
-        state = Checkpoint(self.run, model.image_shape, self.step, seconds, weights, moments)
+        state = Checkpoint(self.run, model.shape, self.step, seconds, weights, moments)
         write_checkpoint(self.out / CHECKPOINT, state)
         self.saved = self.step
         progress = {"step": self.step, "total_steps": self.total, "seconds": round(seconds, 2)}

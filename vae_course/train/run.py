@@ -59,8 +59,8 @@ class Run:
     std: str | float | None = setting(
         None,
         "model",
-        "σ of a Gaussian p(x|z): unit (1), shared (one learned number), optimal (the batch's "
-        "RMSE), per_pixel (predicted), or a number, in units of the pixels' range; default: unit",
+        "σ of a Gaussian p(x|z), in units of the pixels' range: optimal (the batch's RMSE), shared "
+        "(one learned number), per_pixel (predicted), a number, or unit (1); default: optimal",
         type=std_or_number,
         metavar="{unit,shared,optimal,per_pixel,NUMBER}",
     )
