@@ -179,6 +179,24 @@ def slip(ratio, moment):
     return "both" if root and half else "unknown"
 
 
+def slip_by_differences(ratio, moment):
+    for name, r, m in (
+        ("right", 1.0, 1.0),
+        ("likelihood", math.sqrt(2), 1.0),
+        ("kl", 1.0, 0.5),
+        ("both", math.sqrt(2), 0.5),
+    ):
+        if abs(ratio - r) <= 0.1 * r and abs(moment - m) <= 0.2 * m:
+            return name
+    return "unknown"
+
+
+def slip_by_table(ratio, moment):
+    found = np.array([[1, 1], [2**0.5, 1], [1, 0.5], [2**0.5, 0.5]])
+    fits = (np.abs(np.array([ratio, moment]) / found - 1) <= [0.1, 0.2]).all(1)
+    return ["right", "likelihood", "kl", "both"][fits.argmax()] if fits.any() else "unknown"
+
+
 def slip_between(ratio, moment):
     """Any limit between what is allowed and what is wild."""
     likelihood = "no" if 0.8 < ratio < 1.2 else "yes" if 1.2 < ratio < 1.8 else "?"
@@ -188,10 +206,11 @@ def slip_between(ratio, moment):
 
 
 def slip_by_logs(ratio, moment):
-    pairs = {(0, 0): "right", (1, 0): "likelihood", (0, 2): "kl", (1, 2): "both"}
-    a, b = 2 * math.log2(ratio), -2 * math.log2(moment)
-    near = abs(a - round(a)) < 0.31 and abs(b - 2 * round(b / 2)) < 0.66
-    return pairs.get((round(a), 2 * round(b / 2)), "unknown") if near else "unknown"
+    """As far down as up, but in logarithms."""
+    for name, r, m in (("right", 1, 1), ("likelihood", 2**0.5, 1), ("kl", 1, 0.5)):
+        if abs(math.log(ratio / r)) <= math.log(1.1) and abs(math.log(moment / m)) <= math.log(1.2):
+            return name
+    return "both" if slip(ratio, moment) == "both" else "unknown"
 
 
 def within(first_off=0.1, second_off=0.2, root=2**0.5, half=0.5):
@@ -316,7 +335,7 @@ RIGHT = {
     "positions": [table, table_loops, table_numpy, waves],
     "bounded_log_std": [softly, softly_by_root, softly_by_elu, softly_by_hand, softly_but_firmer],
     "two_ratios": [ratios, ratios_by_norms, ratios_by_numpy],
-    "slip": [slip, slip_between, slip_by_logs],
+    "slip": [slip, slip_by_differences, slip_by_table],
     "direction": [smile, smile_loops, smile_by_weights],
     "arrived": [arrived, arrived_by_numpy, arrived_by_loops],
 }
@@ -480,6 +499,8 @@ WRONG = {
         (within(9.0, 9.0), "of every training"),
         (lambda r, m: "right", "of every training"),
         (within(0.1, 0.9), "How far"),
+        (slip_between, "How far"),
+        (slip_by_logs, None),
         (lambda r, m: "std", "none of the five"),
         (lambda r, m: 1, "a string"),
     ],
@@ -523,7 +544,10 @@ WRONG = {
     "arrived": [
         (but(0, lambda b, a, w, asked: (a - b)[:, w].mean()), "not divided"),
         (but(0, lambda b, a, w, asked: a[:, w].mean() / asked), "readings"),
-        (but(0, lambda b, a, w, asked: (b - a)[:, w].mean() / asked), "after minus before"),
+        (
+            but(0, lambda b, a, w, asked: (b - a)[:, w].mean() / asked),
+            "sign of how much of it arrived",
+        ),
         (but(0, lambda b, a, w, asked: ((a - b)[:, w] / asked).abs().mean()), "without their sign"),
         (but(0, lambda b, a, w, asked: ((a - b)[:, w] / asked).median()), "a median"),
         (

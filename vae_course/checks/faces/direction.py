@@ -1,14 +1,15 @@
-"""The direction of one factor where two go together: an oracle, and slips with their names."""
+"""Task 6: the direction of one factor where two go together."""
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
-from vae_course.checks.judging.inputs import normal
+from vae_course.checks.judging.check import check
+from vae_course.checks.judging.inputs import fresh, normal
 
 
-def faces(g: Generator) -> list[tuple[Tensor, Tensor, Tensor]]:
+def faces(seed: int | None) -> list[tuple[Tensor, Tensor, Tensor]]:
     """(codes, smiles, glasses): who wears glasses smiles more often, and both move the code."""
-    cases = []
+    g, cases = fresh(seed), []
     for latents, counts in ((3, (4, 9, 7, 3)), (5, (12, 2, 3, 8)), (1, (5, 3, 2, 6))):
         smiles = torch.tensor([0, 0, 1, 1]).repeat_interleave(torch.tensor(counts)).bool()
         glasses = torch.tensor([0, 1, 0, 1]).repeat_interleave(torch.tensor(counts)).bool()
@@ -21,96 +22,104 @@ def faces(g: Generator) -> list[tuple[Tensor, Tensor, Tensor]]:
     return cases
 
 
-def direction(codes: Tensor, smiles: Tensor, glasses: Tensor) -> Tensor:
-    """The oracle: least squares on smile, glasses and their product, each -½ or ½."""
-    s, g = smiles.to(codes) - 0.5, glasses.to(codes) - 0.5
-    design = torch.stack([torch.ones_like(s), s, g, s * g], 1)
-    return torch.linalg.lstsq(design, codes).solution[1]
-
-
-def _mean(codes, who):
+def mean(codes, who):
     return codes[who].mean(0)
 
 
-def _plain(codes, smiles, glasses):
-    return _mean(codes, smiles) - _mean(codes, ~smiles)
+def plain(codes, smiles, glasses):
+    return mean(codes, smiles) - mean(codes, ~smiles)
 
 
-def _within(codes, smiles, who):
+def within(codes, smiles, who):
     """The difference among `who`."""
-    return _mean(codes, smiles & who) - _mean(codes, ~smiles & who)
+    return mean(codes, smiles & who) - mean(codes, ~smiles & who)
 
 
-def _weighted(codes, smiles, glasses):
+def weighted(codes, smiles, glasses):
     share = glasses.double().mean()
-    return share * _within(codes, smiles, glasses) + (1 - share) * _within(codes, smiles, ~glasses)
+    return share * within(codes, smiles, glasses) + (1 - share) * within(codes, smiles, ~glasses)
 
 
-def _without_product(codes, smiles, glasses):
+def without_product(codes, smiles, glasses):
     design = torch.stack([torch.ones_like(smiles), smiles, glasses], 1).to(codes)
     return torch.linalg.lstsq(design, codes).solution[1]
 
 
-def _sums(codes, smiles, glasses):
+def sums(codes, smiles, glasses):
     def among(who):
         return codes[smiles & who].sum(0) - codes[~smiles & who].sum(0)
 
     return (among(glasses) + among(~glasses)) / 2
 
 
-def _from_all(codes, smiles, glasses):
+def from_all(codes, smiles, glasses):
     def among(who):
-        return _mean(codes, smiles & who) - _mean(codes, who)
+        return mean(codes, smiles & who) - mean(codes, who)
 
     return (among(glasses) + among(~glasses)) / 2
 
 
-def _medians(codes, smiles, glasses):
+def medians(codes, smiles, glasses):
     def among(who):
         return codes[smiles & who].median(0).values - codes[~smiles & who].median(0).values
 
     return (among(glasses) + among(~glasses)) / 2
 
 
-MISTAKES = {
+SLIPS = {
     "This is the difference of all who smile and all who do not. More of the one kind wear "
-    "glasses, so glasses come along.": _plain,
-    "The sign is wrong: your direction takes a smile away.": lambda *case: -direction(*case),
-    "The sign is wrong, and glasses come along.": lambda *case: -_plain(*case),
+    "glasses, so glasses come along.": plain,
+    "The sign is wrong: your direction takes a smile away.": lambda *case: -direction.right(*case),
+    "The sign is wrong, and glasses come along.": lambda *case: -plain(*case),
     "You take the difference among those with glasses only. Both kinds count.": (
-        lambda c, s, g: _within(c, s, g)
+        lambda c, s, g: within(c, s, g)
     ),
     "You take the difference among those without glasses only. Both kinds count.": (
-        lambda c, s, g: _within(c, s, ~g)
+        lambda c, s, g: within(c, s, ~g)
     ),
-    "The larger kind has the larger weight. Both kinds should count the same.": _weighted,
+    "The larger kind has the larger weight. Both kinds should count the same.": weighted,
     "This is a linear regression on smile and glasses. It weighs the two kinds by their numbers; "
-    "here both should count the same.": _without_product,
+    "here both should count the same.": without_product,
     "The two differences are added. Average them, or you ask for twice the smile.": (
-        lambda *case: 2 * direction(*case)
+        lambda *case: 2 * direction.right(*case)
     ),
     "The two differences are subtracted from one another. That is what glasses do to a smile.": (
-        lambda c, s, g: _within(c, s, g) - _within(c, s, ~g)
+        lambda c, s, g: within(c, s, g) - within(c, s, ~g)
     ),
     "This is the direction of glasses, among those who smile and those who do not.": (
-        lambda c, s, g: direction(c, g, s)
+        lambda c, s, g: direction.right(c, g, s)
     ),
-    "This is the direction of glasses.": lambda c, s, g: _plain(c, g, s),
-    "These are sums, not means: they grow with the number of faces.": _sums,
+    "This is the direction of glasses.": lambda c, s, g: plain(c, g, s),
+    "These are sums, not means: they grow with the number of faces.": sums,
     "You compare those who smile with all faces of their kind. Compare with those who do not.": (
-        _from_all
+        from_all
     ),
     "You normalised it. Its length says how much a smile is.": (
-        lambda *case: direction(*case) / direction(*case).norm()
+        lambda *case: direction.right(*case) / direction.right(*case).norm()
     ),
     "You compare faces that smile and wear glasses with those that do neither.": (
-        lambda c, s, g: _mean(c, s & g) - _mean(c, ~s & ~g)
+        lambda c, s, g: mean(c, s & g) - mean(c, ~s & ~g)
     ),
-    "You took the medians. The task asks for means.": _medians,
+    "You took the medians. The task asks for means.": medians,
     "You averaged over the latents, too. A direction has one number for each of them.": (
-        lambda *case: direction(*case).mean()
+        lambda *case: direction.right(*case).mean()
     ),
     "This is one difference for each kind. Average the two.": (
-        lambda c, s, g: torch.stack([_within(c, s, ~g), _within(c, s, g)])
+        lambda c, s, g: torch.stack([within(c, s, ~g), within(c, s, g)])
     ),
 }
+
+
+@check(
+    cases=faces,
+    slips=SLIPS,
+    praise="A smile, and nothing of the glasses that so often come with it here.",
+)
+def direction(codes: Tensor, smiles: Tensor, glasses: Tensor) -> Tensor:
+    """A smile without glasses, (N, d) and (N,) bool twice -> (d,).
+
+    Here: least squares on smile, glasses and their product, each -½ or ½.
+    """
+    s, g = smiles.to(codes) - 0.5, glasses.to(codes) - 0.5
+    design = torch.stack([torch.ones_like(s), s, g, s * g], 1)
+    return torch.linalg.lstsq(design, codes).solution[1]

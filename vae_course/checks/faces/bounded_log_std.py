@@ -1,4 +1,4 @@
-"""What a smooth lower bound must do, and formulas that do not do it."""
+"""Task 3: log σ with a smooth lower bound."""
 
 from collections.abc import Callable
 
@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from vae_course.checks.judging.check import trial
 from vae_course.checks.judging.inputs import fresh, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
 from vae_course.checks.judging.verdict import known_mistake
@@ -17,7 +18,7 @@ SHARPEST = 0.2  # what the slope may change by in a step; a kink changes it at o
 HUGE = 1000.0
 
 
-def cases(seed: int | None) -> list[tuple[Tensor, float]]:
+def floors(seed: int | None) -> list[tuple[Tensor, float]]:
     """(raw, lowest): raw from 12 below the bound to 12 above, (2, 600)."""
     g = fresh(seed)
     steps = STEP * torch.arange(-600, 600).double()
@@ -27,7 +28,7 @@ def cases(seed: int | None) -> list[tuple[Tensor, float]]:
     return [((lowest + shift + steps).view(2, -1), lowest) for lowest in bounds]
 
 
-MISTAKES = {
+SLIPS = {
     "Below the bound nothing changes any more, so no slope leads back up: a σ that has fallen "
     "too low stays there. It must rise everywhere.": lambda raw, low: raw.clamp(min=low),
     "This is raw itself, without a bound.": lambda raw, low: raw,
@@ -77,19 +78,23 @@ MISTAKES = {
 }
 
 
-def require_floor(answer: Callable, seed: int | None) -> None:
-    """Raise NotYet unless `answer(raw, lowest)` is a smooth lower bound. Many answers are right."""
-    names, given = ["raw", "lowest"], cases(seed)
+@trial(
+    slips=SLIPS,
+    praise="σ stays above its bound, and wherever it is, a slope can lead it back.",
+)
+def bounded_log_std(answer: Callable, seed: int | None) -> None:
+    """`answer(raw, lowest)`, of raw's shape: values, slopes and limits, in float64."""
+    names, given = ["raw", "lowest"], floors(seed)
     got = [as_tensors(run(answer, case, names)) for case in given]
-    says = known_mistake(MISTAKES, given, got, 1e-6)
+    says = known_mistake(SLIPS, given, got, 1e-6)
     require(says is None, says or "")
     for (raw, lowest), found in zip(given, got, strict=True):
-        _require_values(raw, lowest, found)
-        _require_slopes(answer, raw, lowest)
-    _require_far_values(answer, given[0][1])
+        require_values(raw, lowest, found)
+        require_slopes(answer, raw, lowest)
+    require_far_values(answer, given[0][1])
 
 
-def _require_values(raw: Tensor, lowest: float, found: tuple[Tensor, ...]) -> None:
+def require_values(raw: Tensor, lowest: float, found: tuple[Tensor, ...]) -> None:
     require(
         len(found) == 1 and found[0].shape == raw.shape,
         f"Return one tensor of raw's shape, {tuple(raw.shape)}. Yours: "
@@ -115,13 +120,13 @@ def _require_values(raw: Tensor, lowest: float, found: tuple[Tensor, ...]) -> No
     )
 
 
-def _require_slopes(answer: Callable, raw: Tensor, lowest: float) -> None:
-    slope = _slope(answer, raw, lowest)
+def require_slopes(answer: Callable, raw: Tensor, lowest: float) -> None:
+    slope = slope_of(answer, raw, lowest)
     require(
         slope is not None,
         "The values are right, but no gradient reaches `raw`: something on the way is detached.",
     )
-    slope, rise = slope.flatten(), _values(answer, raw, lowest).flatten().diff() / STEP
+    slope, rise = slope.flatten(), values(answer, raw, lowest).flatten().diff() / STEP
     jump = torch.maximum(slope.diff().abs(), rise.diff().abs().max().expand(1)).max().item()
     require(jump <= SHARPEST, "It has a kink: the slope jumps. Let it bend gently.")
     require(
@@ -132,12 +137,12 @@ def _require_slopes(answer: Callable, raw: Tensor, lowest: float) -> None:
     require(bool((slope > 0).all()), "Somewhere the gradient in `raw` is not above 0.")
 
 
-def _values(answer: Callable, raw: Tensor, lowest: float) -> Tensor:
+def values(answer: Callable, raw: Tensor, lowest: float) -> Tensor:
     with torch.no_grad():
         return as_tensors(answer(raw.clone(), lowest))[0].double()
 
 
-def _slope(answer: Callable, raw: Tensor, lowest: float) -> Tensor | None:
+def slope_of(answer: Callable, raw: Tensor, lowest: float) -> Tensor | None:
     given = raw.clone().requires_grad_()
     try:
         value = answer(given, lowest)
@@ -148,7 +153,7 @@ def _slope(answer: Callable, raw: Tensor, lowest: float) -> Tensor | None:
     return torch.autograd.grad(value.sum(), given)[0]
 
 
-def _require_far_values(answer: Callable, lowest: float) -> None:
+def require_far_values(answer: Callable, lowest: float) -> None:
     raw = torch.tensor([-HUGE, HUGE]).double()
     (value,) = as_tensors(run(answer, (raw, lowest), ["raw", "lowest"]))
     require(
