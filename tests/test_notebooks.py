@@ -334,7 +334,6 @@ def test_there_are_chapters():
 LONGER = {
     "01_autoencoders",
     "02_from_ae_to_vae",
-    "04_analytic_kl",
     "05_reparameterization",
     "06_learned_variance",
     "07_posterior_collapse",
