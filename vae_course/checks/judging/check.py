@@ -25,7 +25,8 @@ class Check:
     praise   for a right answer
     read     the learner's function -> a function of a case, where it is not one already
     before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
-    extreme  seed -> more cases, on which every difference gets the diagnosis `astray`
+    extreme  seed -> more cases, on which every difference gets the diagnosis `astray`; `strictly`
+             is the tolerance there
     results  names of the results, where there are several: their order and signs are looked at
     names    of the arguments, for messages; none where `read` stands between, unless they are given
     `gradients` and `within` as in `agree`.
@@ -42,13 +43,15 @@ class Check:
         before: Callable | None = None,
         extreme: Callable | None = None,
         astray: str = "",
+        strictly: float = 1e-6,
         results: Sequence[str] = (),
         names: Sequence[str] | None = None,
         gradients: Sequence[str] = (),
         within: Tolerance = 1e-5,
     ):
         self.right, self.cases, self.praise = right, cases, praise
-        self.read, self.before, self.extreme, self.astray = read, before, extreme, astray
+        self.read, self.before = read, before
+        self.extreme, self.astray, self.strictly = extreme, astray, strictly
         self.slips = {
             says: slip.on(right) if isinstance(slip, Then | Given) and not slip.function else slip
             for says, slip in ((slips or {}) | mistakes_of_parts(right, results)).items()
@@ -79,7 +82,8 @@ class Check:
         names = list(inspect.signature(self.right).parameters) if names is None else names
         for case in cases:
             want = as_tensors(self.right(*case))
-            require(same(as_tensors(run(answer, case, names), len(want)), want, 1e-6), self.astray)
+            got = as_tensors(run(answer, case, names), len(want))
+            require(same(got, want, self.strictly), self.astray)
         agree(answer, self.right, cases, **self.how)
 
     def _more(self, seed: int | None) -> list[tuple]:
