@@ -90,14 +90,6 @@ def each(f, mean, log_std, noise):
     return torch.autograd.grad(f(z).sum(), z)[0], log_std.exp(), noise
 
 
-def in_second(change):
-    def answer(*case):
-        slope, std, noise = each(*case)
-        return slope.mean(0), change(slope, std, noise).mean(0)
-
-    return answer
-
-
 def slopes_in_std(f, mean, log_std, noise):
     mean, std = mean.clone().requires_grad_(), log_std.exp().requires_grad_()
     return torch.autograd.grad(f(mean + std * noise).mean(), (mean, std))
@@ -217,10 +209,6 @@ def surrogate_rescaled(reward, log_q):
 def surrogate_in_place(reward, log_q):
     reward -= others(reward)
     return -(reward.detach() * log_q).mean()
-
-
-def with_baseline(baseline, sign=-1):
-    return lambda r, q: sign * ((r - baseline(r)).detach() * q).mean()
 
 
 def best(reward, score):

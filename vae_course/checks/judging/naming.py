@@ -49,7 +49,11 @@ def usual_mistakes(right: Callable) -> Slips:
     """Slips that can happen to any function whose first dimension is the batch."""
 
     def changed(change):
-        return Then(lambda found: tuple(change(part) for part in as_tensors(found)), right)
+        def all_parts(found):  # one result stays one, so that another change can follow
+            parts = tuple(change(part) for part in as_tensors(found))
+            return parts if isinstance(found, tuple) else parts[0]
+
+        return Then(all_parts, right)
 
     def over_batch(change):  # a number has none, and NaN agrees with nothing
         return changed(lambda part: change(part, 0) if part.ndim else part * torch.nan)
