@@ -188,3 +188,14 @@ def test_foreign_symbols_are_refused_even_under_the_same_name():
         evaluated(lambda mu, sigma: (sympy.Symbol("mu"),), 1)(*CASES[0], *CASES[0])
     (value,) = evaluated(lambda mu, sigma: (sympy.Derivative(mu**2, mu),), 1)(*CASES[0], *CASES[0])
     assert torch.equal(value, 2 * CASES[0][0])
+
+
+def test_draws_are_told_where_none_are_asked_for():
+    cases = [(torch.tensor([1.0, 2.0]),)]
+    assert "from draws" in verdict(lambda x: 2 * x + torch.rand(2), cases=cases)
+    assert "from draws" not in verdict(lambda x: 2 * x + torch.arange(2), cases=cases)
+
+    def drawn(x):
+        return x + torch.rand(2)
+
+    assert "from draws" not in verdict(lambda x: drawn(x) ** 2, drawn, cases=cases)

@@ -26,7 +26,14 @@ from vae_course.checks.judging.running import (
     require,
     run,
 )
+from vae_course.checks.judging.seeded import seeded
 from vae_course.checks.judging.wording import Tried, difference
+
+EXACTLY = 1e-4  # of two slips, however much room an answer has: pairs are many
+DRAWN = (
+    "Your result is another one at every call: it comes from draws. A number without chance is "
+    "asked for."
+)
 
 __all__ = ["agree", "known_mistake", "same"]
 
@@ -62,7 +69,9 @@ def agree(
         got = [one.got for one in tried]
         known = {**(mistakes or {}), **usual_mistakes(right)}
         says = known_mistake(known, cases, got, within)
-        says = says or two_mistakes(known, cases, got, [one.want for one in tried], within)
+        exactly = within if isinstance(within, tuple) else min(within, EXACTLY)
+        says = says or two_mistakes(known, cases, got, [one.want for one in tried], exactly)
+        says = says or _drawn(answer, right, cases[0], names)
         if not says:
             further = _further(answer, right, more(), names, within)
             says = difference(tried, further, names, results)
@@ -86,6 +95,16 @@ def _further(answer, right, cases, names, within) -> list[Tried]:
         except NotYet:  # it would have a message of its own, but this case was not asked for
             continue
     return found
+
+
+def _drawn(answer: Callable, right: Callable, case: tuple, names: Sequence[str]) -> str | None:
+    """What to say of an answer that depends on chance where the right one does not."""
+
+    def depends(function):
+        first, second = (as_tensors(run(seeded(function, n), case, names)) for n in (1, 2))
+        return not same(first, second, 1e-9)
+
+    return DRAWN if depends(answer) and not depends(right) else None
 
 
 def _finite(parts: tuple[Tensor, ...]) -> bool:
