@@ -204,6 +204,20 @@ def noise_by_spread(samples, means):
     return (samples.var((1, 2)).mean() - means.var((1, 2)).mean()).sqrt()
 
 
+def ndtr(u):
+    return torch.special.ndtr(u)
+
+
+def behind_one_shift(logs):
+    """One maximum for all z: safe only while the z are alike."""
+    w = (logs - logs.max()).exp()
+    return torch.special.entr(w / w.sum(1, keepdim=True)).sum(1).exp()
+
+
+def bounded(low, high):
+    return lambda z, m, s, x: best(z, m, s.clamp(low, high), x)
+
+
 RIGHT = {
     "sharpness": [by_convolution, by_numpy, by_loops],
     "edge": [edge, edge_by_autograd, edge_by_loops],
@@ -240,6 +254,10 @@ WRONG = {
             "both directions",
         ),
         (lambda p: by_convolution(p) / p.var((1, 2)), None),
+        (lambda p: by_convolution(p.clamp(0, 255)), None),
+        (lambda p: filtered(p, KERNEL.abs()).std((1, 2), correction=0), "two slips"),
+        (lambda p: filtered(p, padding=1).var((1, 2)), "two slips"),
+        (lambda p: filtered(p, KERNEL / 4).std((1, 2), correction=0), "two slips"),
         (lambda p: by_convolution(p).mean(), "averaged over the batch"),
         (lambda p: by_convolution(p.float()), "float64"),
         (centred_in_place, "in place"),
@@ -263,7 +281,11 @@ WRONG = {
         (lambda t, tau: (edge(t, tau)[0], edge(t, tau)[1] / (2 * math.pi) ** 0.5), "its root"),
         (lambda t, tau: (edge(t, tau)[0], edge(t, tau**0.5)[1]), "τ stands where τ²"),
         (lambda t, tau: (torch.sigmoid(1.702 * t / tau), edge(t, tau)[1]), "stretched"),
-        (by_draws, None),
+        (by_draws, "draws"),
+        (lambda t, tau: (ndtr(-t / tau), -edge(t, tau)[1] * tau), None),
+        (lambda t, tau: (torch.erf(t / tau / 2**0.5), edge(t / tau, 1.0)[1]), "two slips"),
+        (lambda t, tau: (edge(t, tau)[0], (-(t**2) / 2).exp() / tau), "two slips"),
+        (lambda t, tau: (edge(t.abs(), tau)[0], edge(t, tau)[1]), None),
         (lambda t, tau: (torch.sigmoid(t / tau), edge(t, tau)[1]), "logistic"),
         (lambda t, tau: edge(t, tau)[0], "shape"),
         (lambda t, tau: ((t > 0).double(), 0 * t), "one edge"),
@@ -275,6 +297,15 @@ WRONG = {
         (lambda z, m, s, x: log_q(z, m, s).clamp(-700, 700).softmax(1) @ x, "no float can"),
         (lambda *a: unsafe(*a, eps=1e-300), "no small number"),
         (shifted_by_all, "no float can"),
+        (bounded(-5, 20), "clamp nothing"),
+        (bounded(-20, 2), "clamp nothing"),
+        (lambda z, m, s, x: best(z, m, s, x.clamp(0, 1)), None),
+        (lambda z, m, s, x: best(z, m, (s.exp() + 1e-8).log(), x), "no small number"),
+        (lambda z, m, s, x: -best(z, m, s / 2, x), "two slips"),
+        (
+            lambda z, m, s, x: (-((z[:, None] - m) ** 2) / s.exp()).mean(2).softmax(1) @ x,
+            None,
+        ),
         (lambda z, m, s, x: best(z, m, 0 * s, x), "without σ"),
         (lambda z, m, s, x: best(z, m, s / 2, x), "log σ as log σ²"),
         (shifted_log_std(1.0, 0.0), "does not cancel"),
@@ -295,7 +326,7 @@ WRONG = {
         ),
         (
             lambda z, m, s, x: x[torch.multinomial(log_q(z, m, s).softmax(1), 1)[:, 0]],
-            None,
+            "draws",
         ),
         (lambda z, m, s, x: best(z, m, s, x).float(), "float64"),
         (lambda z, m, s, x: log_q(z, m, s).softmax(1), "shape"),
@@ -311,6 +342,11 @@ WRONG = {
         (lambda q: 1 / q.softmax(1).max(1).values, "largest weight"),
         (number_unsafe, "0 times the logarithm of 0"),
         (number_without_softmax, "e^-2000"),
+        (behind_one_shift, "e^-2000"),
+        (lambda q: number_by_categorical(q.clamp(-700, 700)), "e^-2000"),
+        (lambda q: h(q.T).exp() / math.log(2), None),
+        (lambda q: torch.special.entr(q.softmax(0)).sum(1), "two slips"),
+        (lambda q: h(q).mean(), "two slips"),
         (lambda q: h(q.T).exp(), "z behind a picture"),
         (lambda q: torch.special.entr(q.softmax(0)).sum(1).exp(), "over the z"),
         (lambda q: h(q).mean().exp(), "averaged the entropy"),
@@ -336,6 +372,11 @@ WRONG = {
         (gain_of_the_first, None),
         (lambda lam, std: gain_where(lam, std)[lam > std**2], "shape"),
         (lambda lam, std: (1 - std**2 / (lam + 1e-3)).clamp(min=0), None),
+        (lambda lam, std: (1 - std**2 / (lam + 1e-8)).clamp(min=0), "all numbers are tiny"),
+        (lambda lam, std: (1 - std**2 / lam.clamp(min=1e-8)).clamp(min=0), "all numbers are tiny"),
+        (lambda lam, std: gain_where(lam.clamp(max=1e4), std), "all numbers are tiny"),
+        (lambda lam, std: (1 - std / lam).clamp(min=0) ** 2, "two slips"),
+        (lambda lam, std: gain_where(lam, std) ** 2 * 2, "two slips"),
         (lambda lam, std: gain_where(lam, std).float(), "float64"),
     ],
     "noise_std": [
@@ -359,6 +400,7 @@ WRONG = {
             "sum over the pictures",
         ),
         (lambda s, m: noise(s, m) * torch.ones(3), "shape"),
-        (lambda s, m: noise(s / 255, m / 255), None),
+        (lambda s, m: noise(s / 255, m / 255), "from 0 to 1"),
+        (lambda s, m: (detail(s) / 16).sqrt(), None),
     ],
 }

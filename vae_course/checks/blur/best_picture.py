@@ -6,13 +6,13 @@ import torch
 from torch import Tensor
 from torch.distributions import Independent, Normal
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 
 ASTRAY = (
     "It is right for ordinary densities, but not for e^-1800 or e^900, which no float can hold. "
     "Then 0 is divided by 0, or infinity by infinity. Only ratios of densities matter: stay with "
-    "logarithms until they are safe, and add no small number."
+    "logarithms until they are safe, add no small number, and clamp nothing."
 )
 
 
@@ -21,14 +21,15 @@ def overlapping(seed: int | None) -> list[tuple]:
     g, cases = fresh(seed), []
     for draws, count, latents, pixels in ((4, 6, 2, 5), (1, 3, 1, 7), (5, 4, 3, 2), (3, 8, 4, 6)):
         posterior = normal(g, count, latents), uniform(g, count, latents, low=-0.7, high=0.6)
-        cases.append((normal(g, draws, latents), *posterior, uniform(g, count, pixels)))
+        cases.append((normal(g, draws, latents), *posterior, normal(g, count, pixels)))
     return cases
 
 
 def out_of_range(seed: int | None) -> list[tuple]:
     """The same, with densities near e^-1800 and e^900, and still several pictures for each z.
 
-    In the last case two pictures are near each z, and the others e^1800 times less likely.
+    In one case two pictures are near each z, and the others e^1800 times less likely. In the last
+    two, σ is near e^-10 and e^5.
     """
     g = fresh(seed)
     lengths = torch.tensor([[60.0], [90.0], [1.0]]).double()  # no one shift is safe for all z
@@ -39,10 +40,17 @@ def out_of_range(seed: int | None) -> list[tuple]:
     others = torch.tensor([0.0, 0.0, 60.0, -60.0, 60.0]).double()[:, None]
     some = others + 0.1 * normal(g, 5, 2), 0.1 * normal(g, 5, 2)
     return [
-        (far, *wide, uniform(g, 5, 4)),
-        (near, *narrow, uniform(g, 4, 6)),
-        (normal(g, 2, 2), *some, uniform(g, 5, 3)),
+        (far, *wide, normal(g, 5, 4)),
+        (near, *narrow, normal(g, 4, 6)),
+        (normal(g, 2, 2), *some, normal(g, 5, 3)),
+        *(_all_times(*pair) for pair in zip((-10.0, 5.0), overlapping(seed)[::2], strict=True)),
     ]
+
+
+def _all_times(log: float, case: tuple) -> tuple[Tensor, ...]:
+    """All latents e^log times as large."""
+    z, mean, log_std, pictures = case
+    return z * math.exp(log), mean * math.exp(log), log_std + log, pictures
 
 
 def weights(logs: list[float]) -> list[float]:
@@ -59,16 +67,17 @@ def density(z, mean, log_std):
     return Independent(Normal(mean, log_std.exp()), 1).log_prob(z[:, None]).exp()  # (M, N)
 
 
-def average(weigh=lambda logs: logs.softmax(1), reduce=lambda logs: logs.sum(-1), **slip):
-    return lambda z, mean, log_std, pictures: (
-        weigh(reduce(log_q(z, mean, log_std, **slip))) @ pictures
-    )
+def weighted(
+    z, mean, log_std, pictures, *, weigh=lambda q: q.softmax(1), reduce=lambda q: q.sum(-1), **slip
+):
+    return weigh(reduce(log_q(z, mean, log_std, **slip))) @ pictures
 
 
 def shares(values):
     return values / values.sum(1, keepdim=True)
 
 
+average = turned(weighted, lambda pictures: pictures)
 SLIPS = {
     "The density has a factor 1/σ for each latent. It differs from picture to picture, so it does "
     "not cancel.": average(log=0.0),
@@ -82,16 +91,16 @@ SLIPS = {
         average(reduce=lambda logs: logs.mean(-1))
     ),
     "You add the densities of the latents. For independent latents they are multiplied.": (
-        average(shares, lambda logs: logs.exp().sum(-1))
+        average(weigh=shares, reduce=lambda logs: logs.exp().sum(-1))
     ),
     "Your weights add up to one over the z. For each z they must do so over the pictures.": (
-        average(lambda logs: logs.softmax(0))
+        average(weigh=lambda logs: logs.softmax(0))
     ),
     "Your weights do not add up to one: the division is missing.": (
         lambda z, mean, log_std, pictures: density(z, mean, log_std) @ pictures
     ),
     "Your weights do not add up to one: neither the division nor the constants are there.": (
-        average(torch.exp)
+        average(weigh=torch.exp)
     ),
     "This is a sum divided by the number of pictures. Divide by the sum of the weights.": (
         lambda z, mean, log_std, pictures: density(z, mean, log_std) @ pictures / len(pictures)
@@ -100,14 +109,16 @@ SLIPS = {
         lambda z, mean, log_std, pictures: density(z, mean, log_std).softmax(1) @ pictures
     ),
     "You weight with logarithms. Weights are probabilities.": (
-        average(lambda logs: logs.log_softmax(1))
+        average(weigh=lambda logs: logs.log_softmax(1))
     ),
-    "The sign is wrong: pictures far from z weigh most.": average(lambda logs: (-logs).softmax(1)),
+    "The sign is wrong: pictures far from z weigh most.": average(
+        weigh=lambda logs: (-logs).softmax(1)
+    ),
     "This is the one most likely picture. The best answer to a squared error is an average.": (
-        average(lambda logs: torch.eye(logs.shape[1]).to(logs)[logs.argmax(1)])
+        average(weigh=lambda logs: torch.eye(logs.shape[1]).to(logs)[logs.argmax(1)])
     ),
     "This is the plain average: z is not used.": (
-        average(lambda logs: torch.ones_like(logs) / logs.shape[1])
+        average(weigh=lambda logs: torch.ones_like(logs) / logs.shape[1])
     ),
 }
 

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 
 
@@ -17,21 +17,18 @@ def edges(seed: int | None) -> list[tuple[Tensor, float]]:
     return [(tau * normal(g, n, scale=1.2), tau) for n, tau in zip((5, 1, 8), taus, strict=True)]
 
 
-def ramp(*, brightness=torch.special.ndtr, unit=lambda tau: tau, slope=None):
+def averaged(places, tau, *, brightness=torch.special.ndtr, unit=lambda tau: tau, slope=None):
     """Φ(t/τ) and its slope, with room for slips; `slope(t / τ, τ)`."""
-
-    def ramp(places, tau):
-        u = places / unit(tau)
-        steep = bell(u) / unit(tau) if slope is None else slope(u, tau)
-        return brightness(u), steep
-
-    return ramp
+    u = places / unit(tau)
+    steep = bell(u) / unit(tau) if slope is None else slope(u, tau)
+    return brightness(u), steep
 
 
 def bell(u: Tensor) -> Tensor:
     return torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
 
 
+ramp = turned(averaged, lambda pair: pair)
 SLIPS = {
     "Black and white are swapped: far to the left it must be dark.": (
         ramp(brightness=lambda u: torch.special.ndtr(-u), slope=lambda u, tau: -bell(u) / tau)

@@ -7,11 +7,12 @@ from torch import Tensor
 
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, uniform
+from vae_course.checks.judging.together import Then
 
 ASTRAY = (
     "It is right where λ is well above 0, but not at 0 or just below it, where rounding puts the λ "
-    "of a pixel that never changes. There you divide by 0, or two signs cancel. Decide first which "
-    "directions pass."
+    "of a pixel that never changes, or where all numbers are tiny. There you divide by 0, or two "
+    "signs cancel, or something that you add counts. Decide first which directions pass."
 )
 
 
@@ -28,13 +29,11 @@ def spectra(seed: int | None) -> list[tuple[Tensor, float]]:
 
 
 def rounded(seed: int | None) -> list[tuple[Tensor, float]]:
-    """The same, with eigenvalues that rounding has put at 0 or below."""
-    tiny = torch.tensor([1e-17, 0.0, -1e-17, -3e-16]).double()
-    return [(torch.cat([eigenvalues, tiny]), std) for eigenvalues, std in spectra(seed)]
-
-
-def kept(power=1.0, by=2.0):
-    return lambda lam, std: (1 - std**by / lam).clamp(min=0) ** power
+    """The same, with eigenvalues that rounding has put at 0 or below; and tiny ones, and large."""
+    noise = torch.tensor([1e-17, 0.0, -1e-17, -3e-16]).double()
+    mild = spectra(seed)
+    scaled = [(by**2 * eigenvalues, by * std) for by in (1e-5, 300.0) for eigenvalues, std in mild]
+    return [(torch.cat([eigenvalues, noise]), std) for eigenvalues, std in mild] + scaled
 
 
 SLIPS = {
@@ -44,13 +43,15 @@ SLIPS = {
     "You take the size of a negative gain. Such a direction is switched off.": (
         lambda lam, std: (1 - std**2 / lam).abs()
     ),
-    "σ is compared with a variance. λ is in squared units.": kept(by=1.0),
+    "σ is compared with a variance. λ is in squared units.": (
+        lambda lam, std: (1 - std / lam).clamp(min=0)
+    ),
     "The fraction is upside down: the largest λ must have the largest gain.": (
         lambda lam, std: (1 - lam / std**2).clamp(min=0)
     ),
-    "This is the share that is lost, not the gain.": lambda lam, std: (std**2 / lam).clamp(max=1),
-    "This is the gain squared: what is left of the variance.": kept(2.0),
-    "This is the root of the gain.": kept(0.5),
+    "This is the share that is lost, not the gain.": Then(lambda gain: 1 - gain),
+    "This is the gain squared: what is left of the variance.": Then(torch.square),
+    "This is the root of the gain.": Then(torch.sqrt),
     "This is the filter for pictures with added noise. Here λ is the variance of the pictures as "
     "they are, and the model counts σ² into it.": lambda lam, std: lam / (lam + std**2),
     "All or nothing: but a direction that passes loses something, too.": (

@@ -8,6 +8,7 @@ from torch import Generator, Tensor
 from vae_course.checks.blur.sharpness import sharpness
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.together import Then
 
 detail = sharpness.right
 
@@ -40,13 +41,13 @@ def noisy_pictures(
     return torch.cat([means + noise, means - noise]), means[order]
 
 
-def from_sharpness(by=20.0, *, root=torch.sqrt):
-    return lambda s, m: root((detail(s).mean() - detail(m).mean()) / by)
+def from_sharpness(by=20.0):
+    return lambda s, m: ((detail(s).mean() - detail(m).mean()) / by).sqrt()
 
 
 SLIPS = {
     "This is the variance of the noise. The task asks for its standard deviation.": (
-        from_sharpness(root=lambda v: v)
+        Then(torch.square)
     ),
     "Your noise is too wide: you take all the sharpness of samples for noise. Their means have "
     "some, too.": lambda s, m: (detail(s).mean() / 20).sqrt(),
@@ -61,6 +62,7 @@ SLIPS = {
     "This is the noise of the Laplacian. How much wider is it than that of a pixel?": (
         from_sharpness(1.0)
     ),
+    "You count grey from 0 to 1. Here it runs from 0 to 255.": Then(lambda std: std / 255),
     "You divide after the root. What must be divided is a variance.": from_sharpness(400.0),
     "You subtract standard deviations. Independent noise adds to the variance.": (
         lambda s, m: (detail(s).mean().sqrt() - detail(m).mean().sqrt()) / math.sqrt(20)

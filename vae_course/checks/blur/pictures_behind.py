@@ -8,6 +8,7 @@ from torch import Tensor
 from vae_course.checks.blur.best_picture import weights
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal
+from vae_course.checks.judging.together import Then
 
 ASTRAY = (
     "It is right for ordinary densities, but not for e^-2000 or e^1000, or not for a picture whose "
@@ -24,9 +25,11 @@ def ordinary(seed: int | None) -> list[tuple[Tensor]]:
 def out_of_range(seed: int | None) -> list[tuple[Tensor]]:
     """The same, of what exp turns into 0 or infinity."""
     g = fresh(seed)
-    hard = [normal(g, 3, 6) - 2000, normal(g, 2, 5) + 1000, normal(g, 4, 8)]
-    hard[2][:, [1, 4]] -= 3000  # weights of exactly 0
-    return [(logs,) for logs in hard]
+    levels = torch.tensor([[0.0], [-2000.0], [900.0]]).double()  # no one shift is safe for all z
+    hard = [normal(g, 3, 6) - 2000, normal(g, 2, 5) + 1000, normal(g, 3, 5) + levels]
+    some = normal(g, 4, 8)
+    some[:, [1, 4]] -= 3000  # weights of exactly 0
+    return [(logs,) for logs in (*hard, some)]
 
 
 def doubt(log_q, dim=1):
@@ -34,14 +37,16 @@ def doubt(log_q, dim=1):
 
 
 SLIPS = {
-    "This is the entropy itself. A number of pictures is not counted in nats.": doubt,
-    "This is the entropy in bits, not a number of pictures.": lambda q: doubt(q) / math.log(2),
+    "This is the entropy itself. A number of pictures is not counted in nats.": Then(torch.log),
+    "This is the entropy in bits, not a number of pictures.": Then(torch.log2),
     "The sign of the entropy is wrong: a number below 1 is no number of pictures.": (
-        lambda q: (-doubt(q)).exp()
+        Then(lambda number: 1 / number)
     ),
-    "You take 2 to the power of nats. The base must fit the logarithm.": lambda q: 2 ** doubt(q),
+    "You take 2 to the power of nats. The base must fit the logarithm.": (
+        Then(lambda number: 2 ** number.log())
+    ),
     "You take e to the power of bits. The base must fit the logarithm.": (
-        lambda q: (doubt(q) / math.log(2)).exp()
+        Then(lambda number: number.log2().exp())
     ),
     "This comes from the sum of squared weights: another effective number, without entropy.": (
         lambda q: 1 / q.softmax(1).square().sum(1)
