@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import io
 import json
 import math
 import os
@@ -12,15 +13,20 @@ import sys
 
 import pytest
 import torch
+from PIL import Image
 from torch.distributions import Bernoulli, Normal, kl_divergence
 
+from vae_course.data import load_images
+from vae_course.latents import rescale
 from vae_course.models import VAE
-from vae_course.train import logs
+from vae_course.train import load_model, logs
 from vae_course.train.__main__ import main
 from vae_course.train.batches import Batches
 from vae_course.train.checkpoint import read_checkpoint, replace_file
 from vae_course.train.loop import Training
 from vae_course.train.objective import NAMES, Objective
+from vae_course.train.outcome import in_words, measure, sheet
+from vae_course.train.run import Run
 
 TINY = "--n-train 256 --n-test 32 --batch-size 32 --hidden 16 --latent-dim 3 --accelerator cpu"
 TINY = [*TINY.split(), "--log-every", "2", "--no-progress"]
@@ -94,6 +100,8 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
     words += ["--precision", "64-true", "--warm-up-steps", "4", "--eval-every", "2"]
     done = run_on_two_machines(*TINY, *words, "--out", str(tmp_path / "two"))
     assert done.returncode == 0, done.stderr
+    for said in ("digits: 256 pictures", "On the test pictures:", "sheet.png shows"):
+        assert done.stdout.count(said) == 1  # by one process
     assert train(tmp_path / "one", *words) == 0
     one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
     for ours, theirs in ((one.weights, two.weights), (one.adam, two.adam)):
@@ -357,3 +365,162 @@ def test_training_teaches_and_leaves_the_random_state_alone(tmp_path):
     assert torch.equal(torch.random.get_rng_state(), before)
     first, last = (float(row["elbo"]) for row in rows(tmp_path / "eval.csv"))
     assert last > first + 2
+
+
+# ---- What is said, and what comes out
+
+
+def test_a_run_says_what_it_found_and_what_it_does(tmp_path, capsys):
+    assert train(tmp_path / "a", "--steps", "2", "--binarize", "once") == 0
+    said = capsys.readouterr()
+    assert said.out.startswith(
+        "digits: 256 pictures to train on, 32 to test on, 28 x 28 pixels, grey, each pixel drawn "
+        "as 0 or 1.\n"
+    )
+    weights = sum((a + 1) * b for a, b in [(784, 16), (16, 6), (3, 16), (16, 784)])
+    assert f"mlp, 3 latents, {weights:,} weights. p(x|z) is Gaussian, and σ is the RMSE" in said.out
+    assert "2 steps of 32 pictures, 0.25 epochs" in said.out
+    assert said.err == ""
+    assert train(tmp_path / "b", "--steps", "1", "--likelihood", "bernoulli") == 0
+    said = capsys.readouterr()
+    assert "p(x|z) is Bernoulli." in said.out and "σ is the RMSE" not in said.out
+
+
+@pytest.mark.parametrize(
+    ("std", "words", "warned"),
+    [("unit", "σ is 1.", 1), ("1", "σ is 1.0.", 1), ("0.3", "σ is 0.3.", 0), ("shared", "one", 0)],
+)
+def test_a_std_of_one_is_warned_of(tmp_path, capsys, std, words, warned):
+    assert train(tmp_path, "--steps", "1", "--std", std) == 0
+    said = capsys.readouterr()
+    assert words in said.out and said.err.count("warning: σ = 1 says") == warned
+
+
+def test_a_folder_of_pictures_is_told_of(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    for number in range(12):
+        size = (70 + number, 200 - number)
+        Image.new("L", size, 20 * number).save(tmp_path / "mine" / f"{number}.png")
+    words = ["--data", str(tmp_path / "mine"), "--steps", "1", "--batch-size", "2"]
+    words += ["--accelerator", "cpu", "--hidden", "4", "--no-progress"]
+    assert main([*words, "--n-train", "8", "--n-test", "2", "--out", str(tmp_path / "out")]) == 0
+    said = capsys.readouterr().out
+    assert "mine: 8 pictures to train on, 2 to test on, 64 x 64 pixels, colour." in said
+    assert "70 to 81 pixels wide and 189 to 200 high" in said
+    assert "the shorter side was made 64 pixels long" in said and "grey became colour" in said
+
+
+def table_of(said):
+    """The numbers in the rows of the summary, by the first word of the row."""
+    lines = said.split("On the test pictures:\n")[1].splitlines()[1:5]
+    return {
+        line.split()[0].strip(","): [float(word) for word in line[22:].split()] for line in lines
+    }
+
+
+def test_the_summary_is_that_of_the_checkpoint_and_of_it_rescaled(tmp_path, capsys):
+    assert train(tmp_path, "--steps", "60", "--lr", "0.005") == 0
+    said = capsys.readouterr().out
+    table, (row,) = table_of(said), rows(tmp_path / "eval.csv")
+    pictures = load_images("digits", n_train=256, n_test=32)
+    model = checkpoint(tmp_path).model().eval()
+    assert table["ELBO"][0] == pytest.approx(float(row["elbo"]), abs=0.06)
+    assert f"standard error of {float(row['elbo_se']):.1f}" in said
+    for column in (0, 1):
+        q = Normal(model.encode(pictures.test).mean, model.encode(pictures.test).log_std.exp())
+        kl = kl_divergence(q, Normal(0.0, 1.0)).sum(1).mean().item()
+        assert table["KL"][column] == pytest.approx(kl, abs=0.06)
+        moment = (q.mean.square() + q.variance).mean().item()
+        assert table["E[μ²"][column] == pytest.approx(moment, abs=0.006)
+        rescale(model, pictures.train)
+    gains = [after - before for before, after in (table["ELBO"], table["KL"])]
+    assert gains[0] == pytest.approx(-gains[1], abs=0.11) and gains[0] > 0.2
+    assert abs(table["E[μ²"][1] - 1) < 0.3 < abs(table["E[μ²"][0] - 1)
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_outcome_is_measured_right():
+    torch.manual_seed(0)
+    model = VAE((1, 4, 4), 2, hidden=(5,), std=0.3)
+    train, test = torch.rand(200, 1, 4, 4), torch.rand(3000, 1, 4, 4)
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    found = measure(Run(steps=1), model, train, test)
+    assert model.training and all(before[k].equal(v) for k, v in model.state_dict().items())
+    assert found.std == pytest.approx(0.3)
+    assert torch.equal(found.reconstructions, model.reconstruct(test[:10]))
+    q = model.encode(test)
+    drawn = Normal(q.mean, q.log_std.exp()).sample()
+    rmse = (test - model.decode(drawn).mean).square().mean().sqrt().item()
+    assert found.rmse == pytest.approx(rmse, rel=0.05)
+    for codes in (found.trained, found.rescaled):
+        each = [min(math.dist(a, b) for b in train.flatten(1).tolist()) for a in some(codes.draws)]
+        usual = [min(math.dist(a, b) for b in train.flatten(1).tolist()) for a in some(test[:100])]
+        assert codes.distance == pytest.approx(sum(each) / sum(usual), rel=1e-4)
+    assert not torch.equal(found.trained.draws, found.rescaled.draws)
+    assert found.rescaled.second_moment == pytest.approx(1, abs=0.1)
+    assert measure(Run(steps=1, rescale=False), model, train, test).rescaled is None
+
+
+def some(images):
+    return images.flatten(1).tolist()
+
+
+def test_without_rescaling_there_is_one_column_and_no_second_row_of_draws():
+    model, x = VAE((1, 4, 4), 2, hidden=(5,)), torch.rand(20, 1, 4, 4)
+    plain, both = (measure(Run(steps=1, rescale=r), model, x, x) for r in (False, True))
+    assert "re-scaled" not in in_words(plain) and "re-scaled" in in_words(both)
+    assert math.isnan(plain.trained.distance)  # it was trained on the pictures it is tested on
+    heights = [Image.open(io.BytesIO(sheet(each))).height for each in (plain, both)]
+    assert heights[1] / heights[0] == pytest.approx(5 / 3, rel=0.1)
+
+
+def test_the_checkpoint_is_as_trained_and_the_export_rescaled(tmp_path, capsys):
+    words = ["--steps", "30", "--lr", "0.005", "--binarize", "each-step"]
+    assert train(tmp_path / "a", *words) == 0
+    assert train(tmp_path / "b", *words, "--no-rescale") == 0
+    a, b = checkpoint(tmp_path / "a").weights, checkpoint(tmp_path / "b").weights
+    assert all(a[name].equal(b[name]) for name in a)
+    for out, switch in (("a", []), ("b", []), ("a", ["--no-rescale"])):
+        file = str(tmp_path / f"{out}{len(switch)}")
+        assert main(["--out", str(tmp_path / out), "--export", file, *switch]) == 0
+    assert "a0 is re-scaled by 256 training pictures: the KL fell by" in capsys.readouterr().out
+    moved, plain, also_plain = (load_model(tmp_path / name) for name in ("a0", "b0", "a1"))
+    for name, value in plain.state_dict().items():
+        assert torch.equal(value, a[name]) and torch.equal(value, also_plain.state_dict()[name])
+    x = load_images("digits", n_train=256, n_test=32).train
+    torch.testing.assert_close(moved.reconstruct(x), plain.reconstruct(x), rtol=0, atol=1e-5)
+    for model, least in ((moved, 0), (plain, 0.3)):
+        q = model.encode(torch.bernoulli(x, generator=torch.Generator().manual_seed(0)))
+        off = ((q.mean.square() + (2 * q.log_std).exp()).mean(0) - 1).abs().max().item()
+        assert (off < 0.1) if not least else (off > least)
+
+
+def test_an_export_without_its_pictures_says_what_to_do(tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    for number in range(12):
+        Image.new("L", (64, 64), 20 * number).save(tmp_path / "mine" / f"{number}.png")
+    words = ["--data", str(tmp_path / "mine"), "--steps", "1", "--batch-size", "2", "--hidden", "4"]
+    words += ["--n-test", "2", "--accelerator", "cpu", "--no-progress", "--out"]
+    assert main([*words, str(tmp_path / "out")]) == 0
+    (tmp_path / "mine").rename(tmp_path / "moved")
+    export = ["--out", str(tmp_path / "out"), "--export", str(tmp_path / "model")]
+    assert main(export) == 1
+    assert "--no-rescale exports without" in capsys.readouterr().err
+    assert not (tmp_path / "model").exists()
+    assert main([*export, "--no-rescale"]) == 0 and (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("fused", [True, None])
+def test_a_device_without_fused_adam_trains(tmp_path, monkeypatch, fused):
+    made = []
+    original = torch.optim.Adam
+
+    def keep(*arguments, **options):
+        made.append(options["fused"])
+        return original(*arguments, **options)
+
+    monkeypatch.setattr(torch.optim, "Adam", keep)
+    if not fused:  # as if the processor were a Mac's GPU, and torch the oldest that may be
+        monkeypatch.setattr("vae_course.training.FUSED", ())
+    assert train(tmp_path, "--steps", "2") == 0
+    assert made == [fused]

@@ -18,7 +18,7 @@ from vae_course.train.schedules import beta_at, learning_rate_at, total_steps
 UNUSUAL = Run(
     data="some/folder", n_train=100, binarize="once", model="transformer", std=0.3, patch=4,
     hidden=(7, 5, 3), channels=(2,), epochs=3, batch_size=6, beta=2.0, clip=0.5, devices=3,
-    precision="bf16-mixed", progress=False,
+    precision="bf16-mixed", progress=False, rescale=False,
 )  # fmt: skip
 
 
@@ -41,7 +41,9 @@ def test_settings_survive_the_command_line():
     words = "--data some/folder --n-train 100 --binarize once --model transformer --std 0.3"
     words += " --patch 4 --hidden 7 5 3 --channels 2 --epochs 3 --batch-size 6 --beta 2 --clip 0.5"
     words += " --devices 3 --precision bf16-mixed --no-progress"
+    words += " --no-rescale"
     assert Run(**settings_of(parser().parse_args(words.split()))) == UNUSUAL
+    assert settings_of(parser().parse_args(["--rescale"])) == {"rescale": True}
 
 
 def test_only_what_is_given_is_a_setting():
@@ -51,7 +53,8 @@ def test_only_what_is_given_is_a_setting():
 def test_help_names_every_setting_and_its_default():
     text = " ".join(parser().format_help().split())
     for one in fields(Run):
-        option = "--no-progress" if one.name == "progress" else "--" + one.name.replace("_", "-")
+        switched_off = one.name in ("progress", "rescale")
+        option = ("--no-" if switched_off else "--") + one.name.replace("_", "-")
         assert f" {option} " in text.split("options:")[1], option
         default = one.default
         shown = " ".join(map(str, default)) if isinstance(default, tuple) else str(default)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from vae_course.models import VAE
-from vae_course.training import fit
+from vae_course.training import adam, fit
 
 
 class Centre(nn.Module):
@@ -92,6 +92,24 @@ def test_steps_follow_adam_on_fresh_gradients():
         m, v = 0.9 * m + 0.1 * slope, 0.999 * v + 0.001 * slope**2
         point -= 0.1 * m / (1 - 0.9**t) / (math.sqrt(v / (1 - 0.999**t)) + 1e-8)
     assert model.point.item() == pytest.approx(point, rel=1e-4)
+
+
+@pytest.mark.parametrize(("device", "fused"), [("cpu", True), ("cuda", True), ("mps", None)])
+def test_adam_is_fused_where_every_version_of_torch_has_it(device, fused):
+    made = adam(Centre(0.0), 0.1, torch.device(device))
+    assert made.defaults["fused"] is fused and made.defaults["lr"] == 0.1
+
+
+def test_fit_takes_the_adam_of_its_device(monkeypatch):
+    asked = []
+
+    def keep(model, lr, device):
+        asked.append((lr, str(device)))
+        return adam(model, lr, device)
+
+    monkeypatch.setattr("vae_course.training.adam", keep)
+    quick_fit(Centre(0.0), squared_distance, torch.ones(4, 1), steps=1, lr=0.25)
+    assert asked == [(0.25, "cpu")]
 
 
 def test_frozen_parameters_stay():

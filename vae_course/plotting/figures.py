@@ -98,6 +98,11 @@ def tiles(images: Tensor, columns: int, *, width: float = 7, caption: str, alt: 
 
 def rows(pictures: dict[str, Tensor], *, caption: str, alt: str, width: float = 7) -> HTML:
     """One labelled row of pictures (N, C, H, W) for each entry, all with the same N."""
+    return show(draw_rows(pictures, width=width), caption=caption, alt=alt)
+
+
+def draw_rows(pictures: dict[str, Tensor], *, width: float = 7) -> Figure:
+    """The figure of `rows`."""
     _, _, height, breadth = next(iter(pictures.values())).shape
     columns = max(map(len, pictures.values()))
     # About a fifth of the width goes to the labels.
@@ -108,7 +113,7 @@ def rows(pictures: dict[str, Tensor], *, caption: str, alt: str, width: float = 
     for axis, (label, images) in zip(axes[:, 0], pictures.items(), strict=True):
         draw_tiles(axis, images, len(images))
         axis.set_ylabel(label, rotation=0, ha="right", va="center")
-    return show(made, caption=caption, alt=alt)
+    return made
 
 
 def draw_codes(axis: Axes, codes: Tensor, labels: Tensor) -> None:

@@ -6,16 +6,18 @@ import sys
 from dataclasses import asdict, replace
 from pathlib import Path
 
+from vae_course.train.batches import load_pictures
 from vae_course.train.checkpoint import Checkpoint, export_model, read_checkpoint
 from vae_course.train.command_line import parser, require_own_model, settings_of
 from vae_course.train.loop import CHECKPOINT, train
+from vae_course.train.outcome import training_pictures
 from vae_course.train.processes import TrainingStopped
 from vae_course.train.run import Run
 
 # What --resume may change: how long, where and how fast, never what.
 MAY_DIFFER = {
     *("steps", "epochs", "out", "accelerator", "devices", "nodes", "precision"),
-    *("logger", "log_every", "save_every", "eval_every", "progress"),
+    *("logger", "log_every", "save_every", "eval_every", "rescale", "progress"),
 }
 
 
@@ -26,7 +28,7 @@ def main(argv: list[str] | None = None) -> int:
     given = settings_of(arguments)
     try:
         if arguments.export:
-            export_model(Path(given.get("out", Run.out)) / CHECKPOINT, arguments.export)
+            export(Path(given.get("out", Run.out)) / CHECKPOINT, arguments.export, given)
         else:
             started = find_start(Path(given.get("out", Run.out)), arguments.resume)
             run = settings_to_train(given, started)
@@ -36,6 +38,24 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         return fail("interrupted; --resume goes on from the last checkpoint")
     return 0
+
+
+def export(checkpoint: Path, path: str, given: dict) -> None:
+    """Write the model, re-scaled on the run's own pictures unless the run or --no-rescale says no.
+
+    Raises as `read_checkpoint` does, and ValueError where the pictures are no longer there.
+    """
+    run = replace(read_checkpoint(checkpoint).run, **given)
+    if not run.rescale:
+        return export_model(checkpoint, path)
+    try:
+        images = training_pictures(run, load_pictures(run).train)
+    except (ValueError, OSError) as error:
+        raise ValueError(
+            f"{error}. Re-scaling needs the pictures of the run; --no-rescale exports without"
+        ) from error
+    nats = export_model(checkpoint, path, images)
+    print(f"{path} is re-scaled by {len(images)} training pictures: the KL fell by {nats:.1f} nats")
 
 
 def fail(message: str) -> int:

@@ -8,8 +8,13 @@ from vae_course.train.run import MODELS, Run
 DESCRIPTION = """\
 Train a VAE on one CPU, one GPU, or many GPUs and machines, and get the same result.
 
+Pictures from a folder may have any size and colours. Each becomes 64 x 64 pixels in colour: the
+shorter side is resized to 64, and what the longer side has beyond is cut off at both ends. Sets
+and arrays (.npz) keep their sizes. Pixels go from 0 to 1, and so does σ.
+
 --out holds checkpoint.safetensors (weights and Adam's moments), log.csv (training, per step),
-eval.csv (test pictures) and run.json (settings, machine, seconds). A killed run goes on with
+eval.csv (test pictures), run.json (settings, machine, seconds), and at the end sheet.png: test
+pictures, reconstructions, and draws before and after re-scaling. A killed run goes on with
 --resume, to the same weights. Likelihoods, KL and losses are in nats per picture: summed over
 pixels or latents, then averaged over the global batch."""
 
@@ -60,7 +65,8 @@ def parser() -> argparse.ArgumentParser:
         "--export",
         default=None,
         metavar="FILE",
-        help="do not train: write the weights alone of the run in --out, for load_model",
+        help="do not train: write the weights alone of the run in --out, for load_model, re-scaled "
+        "unless --no-rescale is given",
     )
     return result
 
@@ -68,7 +74,8 @@ def parser() -> argparse.ArgumentParser:
 def _add(group, one) -> None:
     options = dict(one.metadata["options"])
     name = one.name.replace("_", "-")
-    name = f"no-{name}" if one.default is True else name
+    if one.default is True and options["action"] == "store_false":
+        name = f"no-{name}"
     if one.type is not bool and "choices" not in options:
         options.setdefault("type", _type_of(one.default))
         options.setdefault("metavar", options["type"].__name__.upper())

@@ -2,7 +2,8 @@
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -14,15 +15,24 @@ from vae_course.evaluation import estimate_elbo
 from vae_course.models.picture_vae import PictureVAE
 from vae_course.train.batches import TEST_NOISE, Batches, load_pictures, seed_of
 from vae_course.train.build import build_model
-from vae_course.train.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
+from vae_course.train.checkpoint import (
+    Checkpoint,
+    read_checkpoint,
+    replace_file,
+    write_checkpoint,
+)
 from vae_course.train.logs import Records, write_run_json
 from vae_course.train.moments import moments_of, restore_moments
 from vae_course.train.objective import NAMES, Objective
+from vae_course.train.opening import say_opening
+from vae_course.train.outcome import in_words, measure, sheet
 from vae_course.train.processes import TrainingStopped, in_process_zero, launch, require_lightning
 from vae_course.train.run import Run
 from vae_course.train.schedules import beta_at, learning_rate_at, total_steps
+from vae_course.training import adam
 
 CHECKPOINT = "checkpoint.safetensors"
+SHEET = "sheet.png"
 
 
 def train(run: Run, started: Checkpoint | None, command: str) -> None:
@@ -59,7 +69,7 @@ class Training:
 
     def __init__(self, run, fabric, model, pictures, started, command):
         self.run, self.fabric, self.model = run, fabric, model
-        self.test, self.command, self.out = pictures.test, command, Path(run.out)
+        self.pictures, self.command, self.out = pictures, command, Path(run.out)
         self.batches = Batches(pictures.train, run)
         self.total = total_steps(run, self.batches.per_epoch)
         self.step = started.step if started else 0
@@ -74,8 +84,8 @@ class Training:
     def _set_up(self) -> None:
         average = partial(self.fabric.all_reduce, reduce_op="mean")
         objective = Objective(self.model, average if self.run.processes > 1 else None)
-        adam = torch.optim.Adam(self.model.parameters(), lr=self.run.lr, fused=True)
-        self.objective, self.adam = self.fabric.setup(objective, adam)
+        optimizer = adam(self.model, self.run.lr, self.fabric.device)
+        self.objective, self.adam = self.fabric.setup(objective, optimizer)
 
     def go(self) -> None:
         try:
@@ -140,6 +150,7 @@ class Training:
         if self.saved is None:
             self._save()
         self.records = Records(self.out, self.step, self.run.logger == "tensorboard")
+        say_opening(self.run, self.model, *self.pictures, self.total)
 
     def _record(self, report: dict[str, float]) -> None:
         """Logs, then the checkpoint: none of its rows is missing, and --resume drops later ones."""
@@ -156,16 +167,26 @@ class Training:
         if self.saved < self.step:
             self._save()
         self.records.close()
+        with self._seeded():
+            outcome = measure(self.run, self.model, *self.pictures)
+        replace_file(self.out / SHEET, sheet(outcome))
+        print(f"{in_words(outcome)}\n{self.out / SHEET} shows pictures.")
+
+    @contextmanager
+    def _seeded(self) -> Iterator[None]:
+        """The same random numbers each time, and all others as if none had been drawn."""
+        device = self.fabric.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(seed_of(self.run.seed, TEST_NOISE))
+            yield
 
     def _place(self) -> dict[str, float]:
         return {"step": self.step, "epoch": round(self.step / self.batches.per_epoch, 4)}
 
     def _evaluate(self) -> None:
         """The ELBO, whatever beta is, with the same noise each time."""
-        device = self.fabric.device
-        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(seed_of(self.run.seed, TEST_NOISE))
-            found = estimate_elbo(self.model, self.test.to(self.model.log_std))
+        with self._seeded():
+            found = estimate_elbo(self.model, self.pictures.test.to(self.model.log_std))
         row = self._place()
         for name, (mean, error) in found.items():
             name = "elbo" if name == "total" else name

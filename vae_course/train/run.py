@@ -2,6 +2,7 @@
 
 import json
 import math
+from argparse import BooleanOptionalAction
 from dataclasses import asdict, dataclass, field, fields
 
 from vae_course.models import LOWEST_STD, STDS
@@ -132,6 +133,13 @@ class Run:
         "records",
         "tensorboard: in addition to the CSV files",
         choices=("csv", "tensorboard"),
+    )
+    rescale: bool = setting(
+        True,
+        "records",
+        "give the codes mean 0 and variance 1 over training pictures, in the model that --export "
+        "writes; reconstructions stay, draws from the prior get better",
+        action=BooleanOptionalAction,
     )
     progress: bool = setting(True, "records", "no progress bar", action="store_false")
 
