@@ -109,7 +109,8 @@ def _added(a: Tensor, b: Tensor, right: Tensor) -> Tensor:
 
 
 def _multiplied(a: Tensor, b: Tensor, right: Tensor) -> Tensor:
-    return a.double() * b.double() / right.double()
+    a, b, right = a.double(), b.double(), right.double()
+    return torch.where(right == 0, a + b, a * b / right)  # what is 0 has no factor
 
 
 def _apart(a: Tensor, b: Tensor, right: Tensor, same) -> Tensor:
