@@ -74,12 +74,18 @@ def constant_at(picture):
     return painted
 
 
+def half_of(picture):
+    """Another picture, and a ½ before its squared error."""
+
+    def painted(x):
+        p, mse, bce = constant_at(picture)(x)
+        return p, mse / 2, bce
+
+    return painted
+
+
 def measured(change):
     return lambda x: change(x, *constant(x))
-
-
-def nan_left_out(x, p):
-    return -(x * p.log() + (1 - x) * (1 - p).log()).nanmean()
 
 
 def prices(loss, pixels, batch):
@@ -255,22 +261,37 @@ def rate_by_grid(eigenvalues, distortion):
     return sum(0.5 * math.log(max(value / level, 1.0)) for value in eigenvalues.tolist())
 
 
-def drowned_once(eigenvalues, distortion):
-    even = distortion / len(eigenvalues)
-    low, high = (
-        [v for v in eigenvalues.tolist() if v <= even],
-        [v for v in eigenvalues.tolist() if v > even],
-    )
-    level = (distortion - sum(low)) / max(len(high), 1)
-    return sum(0.5 * math.log(max(v / level, 1.0)) for v in high)
-
-
 def at_level(level, *, half=0.5, cut=True):
     def slipped(e, t):
         nats = half * (e[e > 0] / level(e, t)).log()
         return (nats.clamp(min=0) if cut else nats).sum()
 
     return slipped
+
+
+def bisected_from(high, until):
+    """The rate by bisection between 0 and `high`, until the interval is small."""
+
+    def slipped(eigenvalues, distortion):
+        low, top = 0.0, high
+        while top - low > until:
+            level = (low + top) / 2
+            low, top = (
+                (low, level) if eigenvalues.clamp(max=level).sum() > distortion else (level, top)
+            )
+        return torch.log((eigenvalues / top).clamp(min=1)).sum() / 2
+
+    return slipped
+
+
+def by_prices(loss):
+    """No two prices are compared: each has a limit of its own."""
+    error, code = prices(loss, 10, 5)
+    if error < 3:
+        return "pixel mean"
+    if code > 10:
+        return "batch sum"
+    return diagnose(loss)
 
 
 def straight(steps):
@@ -309,78 +330,41 @@ RIGHT = {
 }
 
 # Each with a part of the diagnosis that names the mistake, or None where it has no name.
+BOTH = "There are two slips in it"
 WRONG = {
     "units": [
-        (counted(lambda m, s, t: m.std(0) > t), "standard deviation"),
-        (counted(lambda m, s, t: m.pow(2).mean(0) > t), "average of μ²"),
-        (counted(lambda m, s, t: m.mean(0).abs() > t), "far from 0. Does"),
-        (counted(lambda m, s, t: m.var(0) + (2 * s).exp().mean(0) > t), "variance of draws"),
-        (counted(lambda m, s, t: each_kl(m, s).mean(0) > t), "where the KL is above"),
-        (counted(lambda m, s, t: m.var(0) <= t), "not* in use"),
-        (counted(lambda m, s, t: torch.ones_like(m[0])), "all latents"),
-        (counted(lambda m, s, t: m.var(0) > 0.01), "threshold of your own"),
-        (counted(lambda m, s, t: m.var(1, unbiased=False) > t), "over the latents of a picture"),
-        (lambda m, s, t: (each_kl(m, s).mean(0), m.var(0) > t), "how many"),
-        (priced(lambda m, s: each_kl(m, s).sum(0)), "summed over the pictures"),
-        (priced(lambda m, s: each_kl(m, s).sum(1)), "one for each picture"),
-        (priced(lambda m, s: each_kl(m, s).sum(1).mean()), "one number for all"),
-        (priced(lambda m, s: each_kl(m, s / 2).mean(0)), "log σ as log σ²"),
-        (priced(lambda m, s: each_kl(m.mean(0), s.mean(0))), "average posterior"),
-        (priced(lambda m, s: each_kl(m, -s).mean(0)), None),
-        (priced(lambda m, s: (each_kl(m, s) + 2 * s).mean(0)), "log σ has the wrong sign"),
-        (priced(lambda m, s: (each_kl(m, s) + s).mean(0)), "log σ is missing"),
-        (
-            priced(lambda m, s: kl_divergence(Normal(0.0, 1.0), Normal(m, s.exp())).mean(0)),
-            "other way round",
-        ),
-        (counted(lambda m, s, t: (m.var(0) > t) & (each_kl(m, s).mean(0) > t)), "large KL, too"),
         (counted(lambda m, s, t: m[: len(m) // 2].var(0) > t), None),
-        (counted(lambda m, s, t: (m - m[0]).square().mean(0) > t), "from the first picture"),
-        (counted(lambda m, s, t: m.var(0) > 0.05), None),
-        (lambda m, s, t: units(m, s, t)[::-1], "order"),
-        (lambda m, s, t: units(m, s, t)[0], "missing"),
         (lambda m, s, t: (each_kl(m, s).mean(0), int((m.var(0) > t).any())), None),
+        (priced(lambda m, s: each_kl(m, (s.exp() + 1e-8).log()).mean(0)), "right for moderate"),
+        (priced(lambda m, s: each_kl(m, s.clamp(-10, 10)).mean(0)), "right for moderate"),
+        (priced(lambda m, s: each_kl(m.clamp(-10, 10), s).mean(0)), "right for moderate"),
+        (priced(lambda m, s: each_kl(m, s).mean(0).clamp(min=0.02)), "right for"),
+        (lambda m, s, t: (each_kl(m, s / 2).mean(0), (m.std(0) > t).sum()), BOTH),
+        (priced(lambda m, s: each_kl(m, s / 2).sum(0)), BOTH),
+        (priced(lambda m, s: (2 * each_kl(m, s) + 3 * s).mean(0)), BOTH),
+        (lambda m, s, t: ((m.var(0) <= t).sum(), each_kl(m, s).mean(0)), BOTH),
     ],
     "constant": [
-        (constant_at(lambda x: x.median(0).values), "middle picture"),
-        (constant_at(lambda x: (x.amax(0) + x.amin(0)) / 2), "halfway"),
-        (constant_at(lambda x: x.mean().expand_as(x[0])), "averaged over the pixels"),
-        (constant_at(lambda x: x.mean((0, 1)).expand_as(x[0])), None),  # one grey for all channels
-        (constant_at(lambda x: x[0]), "one of the pictures"),
-        (constant_at(lambda x: torch.full_like(x[0], 0.5)), "plain grey"),
-        (measured(lambda x, p, a, b: (p, a * p.numel(), b)), "squared error is summed"),
-        (measured(lambda x, p, a, b: (p, a * p.numel(), b * p.numel())), "sums over pixels"),
-        (measured(lambda x, p, a, b: (p, a * x.numel(), b * x.numel())), "sums over everything"),
-        (measured(lambda x, p, a, b: (p, a.sqrt(), b)), "root"),
-        (measured(lambda x, p, a, b: (p, a, F.binary_cross_entropy(x, x))), "perfect decoder"),
-        (
-            measured(lambda x, p, a, b: (p, a, F.binary_cross_entropy(x, p.expand_as(x)))),
-            "wrong way round",
-        ),
-        (measured(lambda x, p, a, b: (p, a, -torch.xlogy(x, p).mean())), "ink only"),
+        # one grey for all channels
         (
             measured(lambda x, p, a, b: (p, a, -(x * p.log() + (1 - x) * (1 - p).log()).mean())),
             "NaN",
         ),
-        (measured(lambda x, p, a, b: (p, a * len(x), b * len(x))), "sums over the pictures"),
-        (measured(lambda x, p, a, b: (p, a, b * p.numel())), "cross-entropy is summed"),
-        (measured(lambda x, p, a, b: (p, a / 2, b)), "second has a ½"),
-        (measured(lambda x, p, a, b: (p, x.var(0).mean(), b)), "N - 1"),
+        (measured(lambda x, p, a, b: p), "shape"),
+        (measured(lambda x, p, a, b: (p, a / 2, -b)), BOTH),
+        (measured(lambda x, p, a, b: (p, b, a.sqrt())), BOTH),
+        (half_of(lambda x: x.median(0).values), BOTH),
+        (measured(lambda x, p, a, b: (p[:1].expand_as(p), a, b)), "It is right for"),
         (
             measured(
                 lambda x, p, a, b: (
                     p,
                     a,
-                    F.binary_cross_entropy_with_logits(p.expand_as(x), x),
+                    F.binary_cross_entropy(p.clamp(1e-4, 1 - 1e-4).expand_as(x), x),
                 )
             ),
-            "logits",
+            None,
         ),
-        (measured(lambda x, p, a, b: (p, a, nan_left_out(x, p))), "leaves out what is NaN"),
-        (measured(lambda x, p, a, b: (p, b, a)), "order"),
-        (measured(lambda x, p, a, b: p), "shape"),
-        (measured(lambda x, p, a, b: (p, a, -b)), "wrong sign"),
-        (constant_at(lambda x: x.square().mean(0).sqrt()), None),
     ],
     "diagnosis": [
         (lambda loss: "pixel mean", "of every script"),
@@ -400,70 +384,36 @@ WRONG = {
             ),
             "You say",
         ),
+        (by_prices, "You say"),
     ],
     "two_pictures": [
-        (at_distance(lambda a, b: (a - b).norm()), "whole distance"),
-        (at_distance(lambda a, b: (a - b).square().sum() / 4), "a variance, not σ"),
-        (lambda a, b: (half(a, b) ** 2, threshold(a, b)[1]), "though c is right"),
-        (at_distance(lambda a, b: F.mse_loss(a, b).sqrt() / 2), "mean over the pixels"),
-        (at_distance(lambda a, b: (a - b).abs().sum() / 2), "absolute"),
-        (at_distance(lambda a, b: (a - b).norm() / math.sqrt(2)), "halved as a square"),
-        (at_distance(half, lambda s, D: D / s**2), "lacks a ½"),
-        (at_distance(half, lambda s, D: 1 / (2 * s**2)), "pixels is missing"),
-        (at_distance(half, lambda s, D: D / (2 * s)), "with the variance"),
-        (at_distance(half, lambda s, D: 2 * s**2 / D), "upside down"),
-        (lambda a, b: threshold(a, b)[::-1], "order"),
         (lambda a, b: threshold(a, b)[0], "shape"),
-        (at_distance(half, lambda s, D: D**2 / (8 * s**2)), "between the two pictures"),
-        (at_distance(half, lambda s, D: D / (8 * s**2)), "whole distance"),
-        (at_distance(half, lambda s, D: D / (4 * s**2)), "½ too many"),
-        (at_distance(lambda a, b: (a - b).sum().abs() / 2), "cancel"),
-        (at_distance(lambda a, b: (a.norm() - b.norm()).abs() / 2), "lengths"),
-        (lambda a, b: (half(a, b), a[0].numel() / (2 * half(a, b) ** 2)), None),  # no channels
-        (at_distance(lambda a, b: (a - b).abs().max() / 2), None),
+        # no channels
+        (at_distance(lambda a, b: ((a - b).square().sum() + 1e-8).sqrt() / 2), "It is right for"),
+        (at_distance(lambda a, b: (a - b).norm(), lambda s, D: D / s**2), BOTH),
+        (lambda a, b: (a.numel() / half(a, b) ** 2, half(a, b)), BOTH),
+        (at_distance(lambda a, b: (a - b).square().mean().sqrt()), BOTH),
+        (at_distance(lambda a, b: (a - b).norm().clamp(min=0.1) / 2), "It is right for"),
     ],
     "linear": [
-        (linear_slip(cut=False), "negative"),
-        (linear_slip(count=lambda e, d, v: (e > v).sum()), "no latents for"),
-        (linear_slip(count=lambda e, d, v: d), "count all"),
-        (
-            linear_slip(count=lambda e, d, v: (e > v**0.5).sum().clamp(max=d)),
-            "eigenvalues with σ.",
-        ),
-        (linear_slip(power=0.5), "divide by σ."),
-        (linear_slip(power=2), "squared already"),
-        (linear_slip(half=1.0), "½ is missing"),
-        (linear_slip(one=1.0), "strength squared"),
-        (linear_slip(half=0.5 / math.log(2)), "bits"),
-        (linear_slip(order=False), "in which they come"),
-        (lambda e, d, v: (linear(e, d, v)[0], linear(e, d, v)[1].sum()), "summed"),
-        (lambda e, d, v: (linear(e, d, v)[0], linear(e, len(e), v)[1]), "all there are"),
-        (lambda e, d, v: linear(e, d, v)[::-1], "order"),
-        (lambda e, d, v: (d - linear(e, d, v)[0], linear(e, d, v)[1]), "switched off"),
-        (lambda e, d, v: (linear(e, d, v)[0], linear(e, d, v)[1].flip(0)), "largest first"),
-        (linear_slip(count=lambda e, d, v: (e[:d] > v).sum()), "as they come"),
-        (
-            lambda e, d, v: (linear(e, d, v)[0], (2 * linear(e, d, v)[1]).expm1() / 2),
-            "in proportion",
-        ),
         (linear_slip(count=lambda e, d, v: (linear(e, d, v)[1] > 0.3).sum()), None),
-        (linear_slip(count=lambda e, d, v: max(1, linear(e, d, v)[0])), None),
+        (linear_slip(half=1 / math.log(2)), BOTH),
+        (linear_slip(count=lambda e, d, v: d, half=1.0), BOTH),
+        (linear_slip(order=False, half=1.0), BOTH),
+        (linear_slip(count=lambda e, d, v: (e > min(v, 1)).sum().clamp(max=d)), "It is right for"),
+        (lambda e, d, v: (linear(e, d, v)[0], linear(e, d, v)[1].clamp(max=4)), "It is right for"),
     ],
     "rate": [
-        (at_level(lambda e, t: t), "for the water level"),
-        (at_level(lambda e, t: t / len(e)), "share the distortion evenly"),
-        (at_level(lambda e, t: t / (e > 0).sum()), "evenly among"),
-        (at_level(lambda e, t: t / (e > 0).sum(), cut=False), "evenly, and some"),
-        (at_level(bisected, cut=False), "under water costs nothing"),
-        (at_level(bisected, half=1.0), "½ is missing"),
-        (at_level(bisected, half=0.5 / math.log(2)), "bits"),
         (lambda e, t: (0.5 * (e / bisected(e, t)).log()).sum(), "NaN or infinity"),
         (lambda e, t: -rate(e, t), "sign"),
         (lambda e, t: (e / bisected(e, t)).clamp(min=1).log() / 2, "shape"),
-        (lambda e, t: 0.0 * t + bisected(e, t), "return the water level"),
-        (drowned_once, "drown once"),
         (at_level(lambda e, t: 1.002 * bisected(e, t)), "Close, but"),
         (at_level(lambda e, t: e.mean()), None),
+        (bisected_from(10.0, 1e-12), "It is right for"),
+        (bisected_from(1e4, 1e-4), None),
+        (lambda e, t: 2 * rate(e, t) / math.log(2), BOTH),
+        (lambda e, t: -rate(e, t) / math.log(2), BOTH),
+        (lambda e, t: at_level(lambda e, t: t / len(e), half=1.0)(e, t), BOTH),
     ],
     "schedule": [
         (cyclical, "falls"),

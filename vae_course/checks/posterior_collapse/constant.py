@@ -1,4 +1,4 @@
-"""The best constant picture, which is what a collapsed VAE paints, and the slips on the way."""
+"""Task 2: the best constant picture, which a collapsed VAE paints, and its two errors."""
 
 import torch
 from torch import Tensor
@@ -8,11 +8,13 @@ from torch.nn.functional import (
     mse_loss,
 )
 
+from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, uniform
 from vae_course.checks.judging.searches import lowest
+from vae_course.checks.judging.together import Then
 
 
-def cases(seed: int | None) -> list[tuple]:
+def pictures(seed: int | None) -> list[tuple]:
     """Pictures with one pixel that is always black and one that is always white."""
     g = fresh(seed)
     cases = []
@@ -32,21 +34,6 @@ def _with_nan(p, x):
     return -(x * p.log() + (1 - x) * (1 - p).log())
 
 
-def constant(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The best constant picture, and the errors of the best ones, by search in each pixel."""
-    black = torch.zeros_like(x[0])
-
-    def average(error):
-        return lambda p: error(p[:, None], x).mean(1)  # over pictures
-
-    def squares(p, x):
-        return (p - x) ** 2
-
-    best = lowest(average(squares), black, black + 1)
-    grey = lowest(average(_cross_entropy), black, black + 1)
-    return best, squares(best, x).mean(), _cross_entropy(grey, x).mean()
-
-
 def _painted(picture=lambda x: x.mean(0), mse=None, bce=None):
     """The three results for another picture, or with another error."""
 
@@ -61,12 +48,18 @@ def _painted(picture=lambda x: x.mean(0), mse=None, bce=None):
     return painted
 
 
-MISTAKES = {
+SLIPS = {
     "This is the middle picture, which is best for absolute errors.": _painted(
         lambda x: x.median(0).values
     ),
     "This is halfway between the darkest and the brightest. Every picture counts.": _painted(
         lambda x: (x.amax(0) + x.amin(0)) / 2
+    ),
+    "This is the root of the average square. Which average makes (x - a)² smallest?": _painted(
+        lambda x: x.square().mean(0).sqrt()
+    ),
+    "You averaged over the channels, too. The decoder may give each its own.": _painted(
+        lambda x: x.mean((0, 1)).expand_as(x[0])
     ),
     "You averaged over the pixels, too. The decoder may paint each pixel as it likes.": _painted(
         lambda x: x.mean().expand_as(x[0])
@@ -124,14 +117,35 @@ MISTAKES = {
     "The third moves the chances too far away from 0 and 1. There the cost must be 0.": _painted(
         bce=lambda p, x: binary_cross_entropy(p.clamp(1e-3, 1 - 1e-3), x)
     ),
-    "The third has the wrong sign: a cross-entropy is not negative.": _painted(
-        bce=lambda p, x: -binary_cross_entropy(p, x)
-    ),
     "The errors stand in the wrong order: first that of the squares.": (
-        lambda x: tuple(_painted()(x)[i] for i in (0, 2, 1))
+        Then(lambda found: (found[0], found[2], found[1]), _painted())
     ),
     "The errors are one for each picture. A training curve shows their mean.": _painted(
         mse=lambda p, x: (p - x).square().mean((1, 2, 3)),
         bce=lambda p, x: _cross_entropy(p, x).mean((1, 2, 3)),
     ),
 }
+
+
+@check(
+    cases=pictures,
+    slips=SLIPS,
+    results=("the picture", "the squared error", "the cross-entropy"),
+    praise="A loss that stands still at such a number tells you what the decoder paints.",
+)
+def constant(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The best constant picture, (C, H, W), of (N, C, H, W), and the errors of the best ones.
+
+    Here: by search in each pixel.
+    """
+    black = torch.zeros_like(x[0])
+
+    def average(error):
+        return lambda p: error(p[:, None], x).mean(1)  # over pictures
+
+    def squares(p, x):
+        return (p - x) ** 2
+
+    best = lowest(average(squares), black, black + 1)
+    grey = lowest(average(_cross_entropy), black, black + 1)
+    return best, squares(best, x).mean(), _cross_entropy(grey, x).mean()

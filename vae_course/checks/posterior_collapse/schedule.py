@@ -1,4 +1,4 @@
-"""Properties of an annealing schedule: where it begins and ends, and how it rises."""
+"""Task 7: an annealing schedule: where it begins and ends, and how it rises."""
 
 from collections.abc import Callable
 
@@ -6,11 +6,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from vae_course.checks.judging.check import trial
 from vae_course.checks.judging.running import as_tensors, require, run
 
-STEPS = (20, 47, 300)
+STEPS = (*range(20, 121), 300, 999, 5000)  # any rounding shows at one of them
 ROUNDING = 1e-6  # what float32 may add or take away
 STEEPEST = 4  # per length of the run; a straight rise between the flat parts has 1.8
+
+
+@trial(praise="Free at first, then the ELBO itself, with a gentle way between the two.")
+def schedule(answer: Callable, seed: int | None = None) -> None:
+    """`answer(steps)`: a β for each step that begins at 0, rises gently and ends at 1.
+
+    Properties only: a straight rise is as good as a curved one. There is no chance in it.
+    """
+    for steps in STEPS:
+        require_schedule(answer, steps)
 
 
 def require_schedule(answer: Callable, steps: int) -> None:

@@ -1,4 +1,4 @@
-"""Two pictures: the σ at which a VAE stops telling them apart, and the slips on the way."""
+"""Task 4: the σ and the c at which the best VAE stops telling two pictures apart."""
 
 import math
 
@@ -6,23 +6,21 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal
 
+from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, uniform
 
 
-def cases(seed: int | None) -> list[tuple]:
-    """Two pictures of some sizes."""
+def pairs(seed: int | None) -> list[tuple[Tensor, Tensor]]:
+    """Two pictures of some sizes; the last two are nearly black, and so nearly alike."""
     g = fresh(seed)
-    return [(uniform(g, *s), uniform(g, *s)) for s in ((1, 2, 3), (1, 1, 7), (3, 2, 2), (1, 5, 5))]
-
-
-def threshold(x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
-    """σ and c at which collapse begins to be best: from the covariance, and from slopes."""
-    x = torch.stack([x1, x2]).flatten(1)
-    std = torch.linalg.eigvalsh(torch.cov(x.T, correction=0))[-1].sqrt()
-    off = torch.ones(x.shape[1], dtype=x.dtype, requires_grad=True)
-    nats, mean = -Normal(0.0, std).log_prob(off).sum(), off.square().mean()
-    (of_nats,), (of_mean,) = (torch.autograd.grad(part, off) for part in (nats, mean))
-    return std, (of_nats / of_mean)[0]
+    sizes = (
+        ((1, 2, 3), 1.0),
+        ((1, 1, 7), 1.0),
+        ((3, 2, 2), 1.0),
+        ((1, 5, 5), 1.0),
+        ((1, 3, 2), 1e-3),
+    )
+    return [(uniform(g, *s, high=high), uniform(g, *s, high=high)) for s, high in sizes]
 
 
 def _from(distance=lambda a, b: (a - b).norm() / 2, c=None):
@@ -31,13 +29,13 @@ def _from(distance=lambda a, b: (a - b).norm() / 2, c=None):
     return lambda a, b: (distance(a, b), rule(distance(a, b), a.numel()))
 
 
-MISTAKES = {
+SLIPS = {
     "You compare σ with the whole distance. The mean picture lies in the middle.": _from(
         lambda a, b: (a - b).norm()
     ),
     "The first is a variance, not σ.": _from(lambda a, b: (a - b).square().sum() / 4),
     "The first is a variance, not σ, though c is right.": (
-        lambda a, b: (threshold(a, b)[0] ** 2, threshold(a, b)[1])
+        lambda a, b: (two_pictures.right(a, b)[0] ** 2, two_pictures.right(a, b)[1])
     ),
     "Your distance is a mean over the pixels. How far apart two pictures are is a sum.": _from(
         lambda a, b: (a - b).square().mean().sqrt() / 2
@@ -64,6 +62,12 @@ MISTAKES = {
     "σ is right. c is that for an MSE between the two pictures. How far is each from the picture "
     "that is painted?": _from(c=lambda s, D: D**2 / (8 * s**2)),
     "σ is right. c goes with the whole distance, not with σ.": _from(c=lambda s, D: D / (8 * s**2)),
+    "σ is right. In c each channel counts as one picture: count all numbers of a picture.": (
+        lambda a, b: (_from()(a, b)[0], a[0].numel() / (2 * _from()(a, b)[0] ** 2))
+    ),
+    "This is the largest difference of a pixel. How far apart two pictures are is a sum.": _from(
+        lambda a, b: (a - b).abs().max() / 2
+    ),
     "You add the differences before you square them, so that they cancel.": _from(
         lambda a, b: (a - b).sum().abs() / 2
     ),
@@ -73,5 +77,20 @@ MISTAKES = {
     "This is the length of the average picture. How far from it are the two?": _from(
         lambda a, b: (a + b).norm() / 2
     ),
-    "They stand in the wrong order: first σ.": lambda a, b: threshold(a, b)[::-1],
 }
+
+
+@check(
+    cases=pairs,
+    slips=SLIPS,
+    results=("the noise σ", "the factor c"),
+    praise="Known before any training: for a larger σ, or a smaller c, the average is best.",
+)
+def two_pictures(x1: Tensor, x2: Tensor) -> tuple[Tensor, Tensor]:
+    """σ and c of two pictures, (C, H, W) each. Here: from the covariance, and from slopes."""
+    x = torch.stack([x1, x2]).flatten(1)
+    std = torch.linalg.eigvalsh(torch.cov(x.T, correction=0))[-1].sqrt()
+    off = torch.ones(x.shape[1], dtype=x.dtype, requires_grad=True)
+    nats, mean = -Normal(0.0, std).log_prob(off).sum(), off.square().mean()
+    (of_nats,), (of_mean,) = (torch.autograd.grad(part, off) for part in (nats, mean))
+    return std, (of_nats / of_mean)[0]

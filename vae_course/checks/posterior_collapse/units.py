@@ -1,9 +1,10 @@
-"""Which latents carry something, and the slips in counting them."""
+"""Task 1: which latents are in use, and what each costs."""
 
 import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
+from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 
 # How the mean of a latent varies, in units of the threshold; where its mean is; how wide q is.
@@ -15,18 +16,19 @@ LATENTS = (
     (4.0, -0.4, 0.5),  # in use
     (0.3, 0.15, 0.7),
     (1.6, 0.12, 1.0),  # in use, though its KL is below the threshold
+    (1e-4, 0.0, 1.0),  # collapsed: its KL is nearly 0
 )
 # How many pictures, which latents, and between what the threshold lies: no number of one's own
 # serves them all.
 CASES = (
-    (30, range(7), (0.07, 0.1)),
+    (30, range(8), (0.07, 0.1)),
     (25, (4,), (0.008, 0.015)),
     (40, (3, 0, 2), (0.02, 0.035)),
     (21, (5, 1), (0.22, 0.28)),
 )
 
 
-def latent_cases(seed: int | None) -> list[tuple]:
+def encoded(seed: int | None) -> list[tuple]:
     """(mean, log_std, threshold); no variance is near the threshold."""
     g = fresh(seed)
     cases = []
@@ -57,18 +59,20 @@ def _each(mean, log_std):
     return kl_divergence(Normal(mean, log_std.exp(), validate_args=False), prior)
 
 
-def units(mean: Tensor, log_std: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
-    """KL of each latent, and how many have a variance above the threshold, by pairs of pictures."""
-    i, j = torch.triu_indices(len(mean), len(mean), 1)
-    variance = (mean[i] - mean[j]).square().mean(0) / 2
-    return _each(mean, log_std).mean(0), (variance > threshold).sum()
+def far_from_prior(seed: int | None) -> list[tuple]:
+    """The same where σ is far below 1 or far above, and means are near 20 and -20."""
+    g = fresh(seed)
+    mean, log_std = uniform(g, 12, 4, low=15, high=25), uniform(g, 12, 4, low=-1, high=1)
+    mean[:, 1] = -20.0
+    mean[:6, 2] *= -1
+    return [(mean, log_std + torch.tensor([-20.0, 4.0, -9.0, 0.0]).double(), 0.05)]
 
 
 def _slip(*, kl=lambda m, s: _each(m, s).mean(0), count=lambda m, s, t: (m.var(0) > t).sum()):
     return lambda m, s, t: (kl(m, s), count(m, s, t))
 
 
-UNIT_MISTAKES = {
+SLIPS = {
     "You count all latents.": _slip(count=lambda m, s, t: m.shape[1]),
     "You compare a standard deviation with the threshold. It is one for variances.": _slip(
         count=lambda m, s, t: (m.std(0) > t).sum()
@@ -97,6 +101,19 @@ UNIT_MISTAKES = {
     ),
     "The second is which latents are in use. The task asks how many.": _slip(
         count=lambda m, s, t: m.var(0) > t
+    ),
+    "In the KL, log σ has lost its sign: it is that of 1/σ.": _slip(
+        kl=lambda m, s: _each(m, -s).mean(0)
+    ),
+    "In the KL, a constant is missing: where q is the prior, it must be 0.": _slip(
+        kl=lambda m, s: _each(m, s).mean(0) + 0.5
+    ),
+    "In the KL, the term with μ is missing.": _slip(kl=lambda m, s: _each(0 * m, s).mean(0)),
+    "In the KL, μ is averaged before it is squared.": _slip(
+        kl=lambda m, s: _each(m.mean(0), s).mean(0)
+    ),
+    "Your KL is that of one picture. Average over all of them.": _slip(
+        kl=lambda m, s: _each(m, s)[0]
     ),
     "You use a threshold of your own. Take the one that you are given.": _slip(
         count=lambda m, s, t: (m.var(0) > 0.01).sum()
@@ -134,6 +151,25 @@ UNIT_MISTAKES = {
     "This is the KL of the average posterior: first the KL of each picture, then the mean.": _slip(
         kl=lambda m, s: _each(m.mean(0), s.mean(0))
     ),
-    "They stand in the wrong order: first the KL.": lambda *case: units(*case)[::-1],
-    "The number of latents in use is missing.": lambda *case: units(*case)[0],
+    "The number of latents in use is missing.": lambda *case: units.right(*case)[0],
 }
+
+
+@check(
+    cases=encoded,
+    extreme=far_from_prior,
+    strictly=1e-5,
+    astray="It is right for moderate μ and σ, but not where μ is near 20 or -20, and log σ between "
+    "-20 and 4. Is something clamped, or added inside a logarithm?",
+    slips=SLIPS,
+    results=("the KL of each latent", "the number in use"),
+    praise="A latent with a large KL and a mean that never varies did not fool you.",
+)
+def units(mean: Tensor, log_std: Tensor, threshold: float) -> tuple[Tensor, Tensor]:
+    """KL of each latent, (latent_dim,), and how many are in use, of (N, latent_dim) each.
+
+    Here: by torch.distributions, and by the distances of all pairs of pictures.
+    """
+    i, j = torch.triu_indices(len(mean), len(mean), 1)
+    variance = (mean[i] - mean[j]).square().mean(0) / 2
+    return _each(mean, log_std).mean(0), (variance > threshold).sum()
