@@ -30,6 +30,7 @@ def records(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+@pytest.mark.slow
 def test_a_run_goes_on_after_a_claim_that_failed(chapter, tmp_path):
     run = Run(chapter(*CELLS), 2, "digits")
     claim_runs.execute(run, tmp_path)
@@ -40,6 +41,7 @@ def test_a_run_goes_on_after_a_claim_that_failed(chapter, tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_error_that_is_no_claim_is_kept_and_fails_the_tally(chapter, tmp_path):
     run = Run(chapter(*CELLS, "1 / 0"), 0, "digits")
     claim_runs.execute(run, tmp_path)
@@ -47,6 +49,7 @@ def test_an_error_that_is_no_claim_is_kept_and_fails_the_tally(chapter, tmp_path
     assert not good and "ZeroDivisionError" in lines[-1]
 
 
+@pytest.mark.slow
 def test_only_a_finished_run_counts_as_done(chapter, tmp_path):
     run = Run(chapter("import os; os._exit(1)"), 0, "digits")
     with pytest.raises(Exception, match="[Kk]ernel died"):

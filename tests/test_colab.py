@@ -96,6 +96,7 @@ assert "/packages/" in torch.__file__, torch.__file__
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("url", ["", URL], ids=["no address", "no network"])
 def test_without_the_package_one_message_says_what_to_do(url, colab):
     done = colab("-c", repository.install_cell(url), reach=False)
@@ -105,6 +106,7 @@ def test_without_the_package_one_message_says_what_to_do(url, colab):
     assert len(done.stderr.splitlines()) < 10 and not done.stdout
 
 
+@pytest.mark.slow
 def test_a_notebook_installs_the_package_and_runs_to_its_end(colab, tmp_path):
     notebook = nbformat.read(ROOT / "book/solutions/04_analytic_kl.ipynb", as_version=4)
     install = repository.install_cell(URL)

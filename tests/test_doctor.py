@@ -7,6 +7,8 @@ from doctor_patients import SEEDS, pictures, train
 
 from vae_course.doctor import examine
 
+pytestmark = pytest.mark.slow
+
 
 def show(record_property, case, right, found):
     """One line of the table that conftest.py prints at the end."""

@@ -461,11 +461,13 @@ def shown(progress, **environment):
     return done.stderr
 
 
+@pytest.mark.slow
 def test_a_bar_is_shown_and_removed():
     text = shown(True)
     assert "0/1 " in text and "0/4 " in text  # one batch of pictures, four draws
     assert text.rstrip("\n").split("\n")[-1].strip() == ""
 
 
+@pytest.mark.slow
 def test_a_bar_can_be_turned_off_by_argument_and_from_outside():
     assert shown(False) == shown(True, TQDM_DISABLE="1") == ""

@@ -70,6 +70,7 @@ def test_every_chapter_has_exercises():
     assert {path.stem for path in SOURCES} == chapters
 
 
+@pytest.mark.slow
 def test_a_student_notebook_stops_at_its_first_stub_with_a_message(page, tmp_path):
     notebook = read("exercises", page)
     client = NotebookClient(notebook, timeout=120, kernel_name="python3", allow_errors=True)

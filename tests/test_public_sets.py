@@ -385,6 +385,7 @@ def silent():
         yield f"http://127.0.0.1:{server.getsockname()[1]}/"
 
 
+@pytest.mark.slow
 def test_no_answer_is_reported_within_ten_seconds(tmp_path, monkeypatch, tiny):
     with silent() as mute:
         monkeypatch.setattr(datasets.MNIST, "mirrors", [mute])

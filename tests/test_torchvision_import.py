@@ -12,6 +12,7 @@ from vae_course.data.stored.torchvision_import import import_torchvision
 REPOSITORY = Path(__file__).resolve().parents[1]
 
 
+@pytest.mark.slow
 def test_the_real_import_in_a_fresh_process():
     """Drawn digits do without torchvision. After that it imports, even where a plain import has
     just failed half-way, and the parts that the course uses work."""

@@ -28,6 +28,8 @@ from vae_course.train.objective import NAMES, Objective
 from vae_course.train.outcome import in_words, measure, sheet
 from vae_course.train.run import Run
 
+pytestmark = pytest.mark.slow
+
 TINY = "--n-train 256 --n-test 32 --batch-size 32 --hidden 16 --latent-dim 3 --accelerator cpu"
 TINY = [*TINY.split(), "--log-every", "2", "--no-progress"]
 

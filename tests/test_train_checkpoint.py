@@ -94,6 +94,7 @@ def test_an_exported_model_has_weights_alone_in_float32(written, tmp_path):
     assert all(model[k].equal(v) for k, v in state.weights.items())
 
 
+@pytest.mark.slow
 def test_reading_needs_no_lightning(written):
     code = (
         "import sys; sys.modules['lightning_fabric'] = None; from vae_course.train import "

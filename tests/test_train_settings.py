@@ -72,6 +72,7 @@ def test_the_examples_in_the_help_are_runs():
             Run(**given)
 
 
+@pytest.mark.slow
 def test_without_lightning_there_is_help_and_a_command_to_install_it(tmp_path):
     code = f"""
 import sys

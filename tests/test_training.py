@@ -386,6 +386,7 @@ for progress in (False, True):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("disabled", [False, True])
 def test_a_bar_is_shown_unless_told_or_disabled(disabled):
     env = {name: value for name, value in os.environ.items() if name != "TQDM_DISABLE"}

@@ -5,6 +5,7 @@ they cannot run: then they are skipped and a last line says so; in CI (`CI` is s
 """
 
 import os
+import re
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -20,9 +21,17 @@ def can_run():
         pytest.fail(why) if os.environ.get("CI") else pytest.skip(why)
 
 
+def pytest_collection_modifyitems(items):
+    """Of an exercise, two of the four looks are for each change, the others for once a week."""
+    for item in items:
+        if re.search(r"_fits_.*(exercises|solutions)/.*(wide dark|narrow light)", item.name):
+            item.add_marker("weekly")
+
+
 def pytest_unconfigure(config):
-    """The very last line."""
-    if (why := what_is_missing()) and not hasattr(config, "workerinput"):
+    """The very last line, where these tests were asked for."""
+    asked = config.option.markexpr != "not slow" and not hasattr(config, "workerinput")
+    if asked and (why := what_is_missing()):
         print(f"\nTHE PAGES WERE NOT TESTED IN A BROWSER: {why}")
 
 

@@ -10,6 +10,7 @@ from built import BOOK, PAGES, ROOT
 from repository import COLAB, address
 
 HERE = "http://here/"
+pytestmark = pytest.mark.slow
 
 
 @cache

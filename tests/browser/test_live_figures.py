@@ -14,6 +14,8 @@ from vae_course import explorer
 from vae_course.exact import fit_two_images
 from vae_course.models import VAE, Autoencoder
 
+pytestmark = pytest.mark.slow
+
 FAST = 8  # milliseconds of script for one move
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.

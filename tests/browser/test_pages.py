@@ -1,7 +1,8 @@
 """Every page of the built book as a reader meets it: wide and narrow, light and dark.
 
 A page is loaded once. Its window is then made narrow and its colours dark, as a reader does who
-turns a phone at night.
+turns a phone at night. Exercises and solutions, which differ little from chapters, get two of the
+four looks for each change, and all four once a week.
 """
 
 import gzip
@@ -11,7 +12,15 @@ import pytest
 from built import BOOK, PAGES
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+LOOKS = {
+    "wide light": (WIDE, "light"),
+    "narrow dark": (NARROW, "dark"),
+    "wide dark": (WIDE, "dark"),
+    "narrow light": (NARROW, "light"),
+}
 WEIGHT, SITE_WEIGHT = 2e6, 60e6  # bytes
+
+pytestmark = pytest.mark.slow
 
 # MathJax sets the formulas when the page is there.
 SETTLED = "window.MathJax?.startup?.promise.then(() => document.fonts.ready).then(() => null)"
@@ -120,8 +129,7 @@ def test_the_weight_of_the_site(record_property):
     assert total < SITE_WEIGHT
 
 
-@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
-@pytest.mark.parametrize("colours", ["light", "dark"])
+@pytest.mark.parametrize("size, colours", LOOKS.values(), ids=LOOKS)
 def test_it_fits_and_is_accessible(size, colours, page, axe):
     page.set_viewport_size(size)
     page.wait_for_timeout(400)  # the theme lets the keyboard scroll what has become too wide
