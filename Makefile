@@ -12,19 +12,26 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 # another crawl as soon as anything else wants their core.
 export OMP_NUM_THREADS ?= 1
 
-CHAPTERS := $(wildcard book/[0-9]*.ipynb)
-SOLUTIONS := $(wildcard book/solutions/*.ipynb)
+# The longest chapters come last in the book and first here, so that no core is idle in the end.
+CHAPTERS := $(shell ls -r book/*.ipynb)
+SOLUTIONS := $(shell ls -r book/solutions/*.ipynb)
 # What a chapter's results depend on besides its own cells.
 OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
-# MNIST for the second pass over the chapters: the folder that is set, or one beside this checkout.
-DATA := $(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard ../shared/data/MNIST))
+# MNIST and Fashion-MNIST for other runs of the chapters: in the folder that is set, or beside this
+# checkout.
+DATA := $(patsubst %/MNIST,%,$(firstword $(wildcard $(VAE_COURSE_DATA)/MNIST) $(wildcard $(abspath ../shared/data/MNIST))))
+FASHION := $(if $(DATA),$(wildcard $(DATA)/FashionMNIST))
 # Portraits for chapter 10, where there are some: the folder that is set, or a few beside this checkout.
 ARCHIVE := $(wildcard ../shared/data/CongressFaces/congress_faces.zip)
 PORTRAITS := $(or $(VAE_COURSE_PORTRAITS),$(if $(ARCHIVE),$(abspath _build/portraits)))
-NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile
+NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile --no-loadscope-reorder
+ON_MNIST = VAE_COURSE_DATA=$(DATA) VAE_COURSE_PORTRAITS=$(PORTRAITS)
+# `make all` sets this: then tests marked `weekly` run, too, and checks are tried with more seeds.
+EVERYTHING ?=
+NOT := $(if $(EVERYTHING),,-m "not weekly")
 SEEDS ?= 20
 
-.PHONY: setup book test pages newest notebooks nbgrader repository serve clean bench claims reference lock
+.PHONY: setup book quick test all lint unit chapters sets executed browser pages newest notebooks nbgrader repository serve clean bench claims reference lock
 
 setup: $(VENV)/ready
 
@@ -36,7 +43,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 
 # jupyter-cache and Sphinx know the notebooks alone, so both forget when the package or the settings
 # change.
-_build/fresh: $(VENV)/ready $(wildcard vae_course/*.py vae_course/*/*.py vae_course/*/*/*.py vae_course/*/*.js vae_course/*/*.css book/_ext/*.py) _build/settings
+_build/fresh: $(VENV)/ready $(shell find vae_course book/_ext -type f -not -name '*.pyc') _build/settings
 	rm -rf _build/.jupyter_cache _build/.doctrees
 	@touch $@
 
@@ -45,24 +52,57 @@ _build/settings: FORCE
 	@echo "$(OUTSIDE)" | cmp -s - $@ || echo "$(OUTSIDE)" > $@
 FORCE:
 
-book: setup _build/fresh
+# The notebooks that the pages need and whose code is new. The build finds their results.
+executed: setup _build/fresh
+	python tools/execute.py $(CHAPTERS) $(SOLUTIONS)
+
+book: executed
 	jupyter-book build book --config $(abspath _config.yml) --toc $(abspath _toc.yml) --path-output . -W -n --keep-going
 	@echo "Open file://$(abspath _build/html/index.html)"
 
+# For each commit: what trains nothing and runs no notebook.
+quick: lint
+	pytest -m "not slow"
+
+# For each push. No notebook runs twice the same way: the pages are seed 0 on drawn digits.
 test: setup
+	+@python tools/phases.py lint unit chapters executed book browser
+
+# Once a week: all seeds, pages, colours and sets.
+all: setup
+	+@EVERYTHING=1 VAE_COURSE_CHECK_SEEDS=200 python tools/phases.py lint unit sets executed book browser
+
+lint: setup
 	ruff check .
 	ruff format --check .
-	pytest -n 2 --dist loadfile --ignore=tests/browser
-	$(NBVAL) $(CHAPTERS) $(SOLUTIONS)
+
+unit: setup
+	pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser $(NOT)
+
+# The chapters as no page shows them: on MNIST where there is some, with another seed where not.
+chapters: setup
 ifneq ($(DATA),)
 	$(if $(ARCHIVE),python -m zipfile -e $(ARCHIVE) _build/portraits)
-	VAE_COURSE_DIGITS=mnist VAE_COURSE_DATA=$(abspath $(DATA)/..) VAE_COURSE_PORTRAITS=$(PORTRAITS) $(NBVAL) $(CHAPTERS)
+	VAE_COURSE_DIGITS=mnist $(ON_MNIST) $(NBVAL) $(CHAPTERS)
+else
+	VAE_COURSE_SEED=1 $(NBVAL) $(CHAPTERS)
 endif
-	$(MAKE) pages
+
+sets: chapters
+	VAE_COURSE_DIGITS=mnist_5k $(NBVAL) $(CHAPTERS)
+ifneq ($(DATA),)
+	VAE_COURSE_SEED=1 $(NBVAL) $(CHAPTERS)
+endif
+ifneq ($(FASHION),)
+	VAE_COURSE_DIGITS=fashion_mnist $(ON_MNIST) $(NBVAL) $(CHAPTERS)
+endif
 
 # The built pages in a browser. Where there is none the last line says so, and in CI it is an error.
+browser: setup
+	pytest tests/browser -p no:cacheprovider -n 2 --dist loadgroup $(NOT)
+
 pages: book
-	pytest tests/browser -p no:cacheprovider -n 2 --dist loadgroup
+	$(MAKE) browser
 
 notebooks: setup
 	python tools/notebooks.py
@@ -82,11 +122,11 @@ bench: setup
 	OMP_NUM_THREADS=$$(nproc) python tools/bench.py
 
 claims: setup
-	TQDM_DISABLE= VAE_COURSE_DATA=$(if $(DATA),$(abspath $(DATA)/..)) python tools/claim_runs.py --seeds $(SEEDS)
+	TQDM_DISABLE= VAE_COURSE_DATA=$(DATA) python tools/claim_runs.py --seeds $(SEEDS)
 
 # Without ROW, the list of rows. It goes on where it was stopped.
 reference: setup
-	TQDM_DISABLE= VAE_COURSE_DATA=$(or $(VAE_COURSE_DATA),$(if $(DATA),$(abspath $(DATA)/..))) python tools/reference.py $(ROW) --seed $(or $(SEED),0) $(if $(EPOCHS),--epochs $(EPOCHS))
+	TQDM_DISABLE= VAE_COURSE_DATA=$(or $(VAE_COURSE_DATA),$(DATA)) python tools/reference.py $(ROW) --seed $(or $(SEED),0) $(if $(EPOCHS),--epochs $(EPOCHS))
 
 lock: setup
 	pip install --quiet uv
