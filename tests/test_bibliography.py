@@ -11,7 +11,8 @@ from docutils import nodes
 ROOT = Path(__file__).parents[1]
 BIB = ROOT / "book/references.bib"
 LINK = re.compile(r"\[([^\]]*)\]\((https?://[^)\s]+)\)")
-TOOLS = ("https://www.sympy.org", "https://nbgrader.readthedocs.io")  # links that are no papers
+# Links that are no papers: tools, and public code that a chapter speaks of.
+TOOLS = ("https://www.sympy.org", "https://nbgrader.readthedocs.io", "https://github.com/")
 SOURCES = [*(ROOT / "book/src").glob("**/*.py"), *(ROOT / "book").glob("*.md")]
 
 
@@ -34,7 +35,8 @@ def test_every_paper_in_the_bibliography_is_cited():
 def test_a_link_names_the_first_author_and_a_year():
     for text, url, name in links():
         _, entry = cited_papers.entries(BIB)[url]
-        author = " ".join(entry.persons["author"][0].last_names)
+        first = entry.persons["author"][0]
+        author = " ".join(first.prelast_names + first.last_names)  # van den Oord
         assert text.startswith(author), (text, name)
         if year := re.search(r"\d{4}", text):
             # A preprint is often a year older than its printed version.

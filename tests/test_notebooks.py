@@ -334,7 +334,6 @@ def test_there_are_chapters():
 LONGER = {
     "01_autoencoders",
     "02_from_ae_to_vae",
-    "05_reparameterization",
     "06_learned_variance",
     "07_posterior_collapse",
     "08_blur",
@@ -357,7 +356,7 @@ def test_no_visible_cell_is_longer_than_25_lines(visible):
 def test_a_reader_meets_few_lines_of_code(chapter, visible, request):
     most = 220 if request.node.callspec.id in LONGER else 120
     assert sum(map(is_code, sum(visible, []))) <= most
-    assert sum(map(is_code, sum(code_of(chapter), []))) <= 320  # folded ones are read, too
+    assert sum(map(is_code, sum(code_of(chapter), []))) <= 350  # folded ones are read, too
 
 
 def test_no_visible_line_is_wider_than_a_page(visible, request):
