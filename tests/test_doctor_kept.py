@@ -263,7 +263,7 @@ def test_at_most_as_many_pictures_are_looked_at_as_was_asked():
         sizes.put(len(x))
         return model.encode(x)
 
-    examine(encode, model.decode, torch.rand(500, PIXELS), most=90, batch=40)
+    examine(encode, model.decode, torch.rand(500, PIXELS), most=90, at_once=40)
     seen = {sizes.get() for _ in range(sizes.qsize())}
     assert seen == {2, 40, 10}  # two at first; 90 are 40, 40 and 10
 

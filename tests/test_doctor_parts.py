@@ -20,6 +20,7 @@ from vae_course.doctor import examine
 from vae_course.doctor.advice import ADVICE, finding
 from vae_course.doctor.behaviour.pictures import judge_blur, judge_overlap
 from vae_course.doctor.behaviour.sampling import probe_sampling
+from vae_course.doctor.examination import _frame
 from vae_course.doctor.loss.caller import Loss
 from vae_course.doctor.loss.probe import probe_loss
 from vae_course.doctor.patient import Patient
@@ -50,7 +51,9 @@ class Rows(nn.Module):
 
 def law_of(loss, scale=None):
     model = Rows(scale)
-    return probe_loss(Loss(loss), Patient(model.encode, model.decode, torch.rand(60, PIXELS)))
+    return probe_loss(
+        Loss(loss), _frame(Patient(model.encode, model.decode, torch.rand(60, PIXELS)))
+    )
 
 
 def kl(mean, log_std):
@@ -368,7 +371,7 @@ def test_numbers_are_short(value, text):
         ({"images": torch.zeros(60, 25, dtype=torch.uint8)}, TypeError, "images must be.*floats"),
         ({"images": torch.zeros(10, 25)}, ValueError, "at least 50"),
         ({"test_images": [1]}, TypeError, "test_images must be.*list"),
-        ({"spread": "std"}, ValueError, "'log_std', 'log_var' or None"),
+        ({"spread": "sd"}, ValueError, "one of log_std, log_var, std, var"),
         ({"beta": 0.0}, ValueError, "beta must be positive"),
         ({"loss": lambda x, u, m, s: (x - u) ** 2}, ValueError, "one value per example"),
         ({"loss": lambda x, u, m, s: s.log().sum()}, ValueError, "not finite.*logarithm"),

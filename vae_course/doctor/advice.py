@@ -21,6 +21,26 @@ ADVICE = {
         "train on the training pictures alone: do not concatenate the two sets",
         "02_from_ae_to_vae",
     ),
+    "arguments_swapped": (
+        "The loss wants its arguments in another order",
+        "Called as it is examined here it would be another function.",
+        "loss=lambda x, decoded, mean, spread: yours(decoded, x, mean, spread)",
+        "03_elbo",
+    ),
+    "loss_without_gradient": (
+        "A part of the loss is counted and never trained",
+        "Its number is logged, and no weight learns from it.",
+        "keep tensors: no .item(), no .detach(), no torch.no_grad() around a term of the loss",
+        "05_reparameterization",
+    ),
+    "examples_mixed": (
+        "The loss of one example depends on the others in its batch",
+        "An ELBO is a sum over examples. What is averaged over the batch before the formula binds "
+        "the average alone, and each example goes where it likes.",
+        "apply the formula to each example, and average over the batch last: "
+        ".flatten(1).sum(1).mean()",
+        "03_elbo",
+    ),
     "reconstruction_missing": (
         "The loss does not depend on what the decoder returns",
         "The decoder learns nothing.",
@@ -84,8 +104,16 @@ ADVICE = {
         ".flatten(1).sum(1).mean()",
         "07_posterior_collapse",
     ),
+    "reconstruction_too_weak": (
+        "The reconstruction counts too little for any latent to pay",
+        "The ELBO's terms are nats summed over pixels. Where a whole picture is worth less than a "
+        "nat, the best code says nothing: collapse.",
+        "sum over all pixels of one example, then average over the batch: "
+        ".flatten(1).sum(1).mean()",
+        "07_posterior_collapse",
+    ),
     "batch_reductions_differ": (
-        "One term is summed over the batch, the other averaged",
+        "The terms of the loss grow differently with the batch",
         "The weight of the KL changes with the batch size.",
         "average both terms over the batch: .flatten(1).sum(1).mean()",
         "06_learned_variance",
@@ -144,6 +172,32 @@ ADVICE = {
         "z = mean + exp(log_std) * torch.randn_like(mean)",
         "05_reparameterization",
     ),
+    "untrained": (
+        "The model paints worse than the mean picture, whatever z is",
+        "It is not trained yet, or a finding above kept it from learning. Its latents and outputs "
+        "are not judged; findings on the loss hold.",
+        "train it, and examine it again",
+        "02_from_ae_to_vae",
+    ),
+    "batch_size_in_loss": (
+        "The loss holds the batch size as a number",
+        "With another batch, and with the last, smaller one of an epoch, the KL has another "
+        "weight.",
+        "average both terms over the batch: .flatten(1).sum(1).mean()",
+        "06_learned_variance",
+    ),
+    "kl_piecewise": (
+        "The KL counts differently near the prior: a capacity, or free bits",
+        "No single β stands for it, so none is judged.",
+        "nothing, if it is meant",
+        "07_posterior_collapse",
+    ),
+    "loss_draws_noise": (
+        "The loss draws random numbers",
+        "Its weights are read as averages over many draws, and only strong slips are named.",
+        "nothing, if it is meant; the KL of two normals has a formula without noise",
+        "04_analytic_kl",
+    ),
     "loss_summed_over_batch": (
         "The loss is summed over the batch",
         "The optimum is the same, but gradients and the logged number grow with the batch size.",
@@ -165,7 +219,7 @@ ADVICE = {
     "spread_unknown": (
         "Nothing shows whether the spread is log σ or log σ²",
         "A KL that disagrees with the sampling line would pass unseen.",
-        'say it: examine(..., spread="log_std"), or pass your sampling function: sample=...',
+        'say it: examine(..., spread="log_var"), or pass your sampling function: sample=...',
         "04_analytic_kl",
     ),
     "reconstruction_unknown": (
@@ -229,7 +283,8 @@ ADVICE = {
         "The latents of all pictures together are not distributed as the prior",
         "Draws from the prior land where the decoder was not trained, and miss where it was. At "
         "a minimum of the right loss each used latent has mean 0 and E(μ² + σ²) = 1.",
-        "train longer; if it stays, look at the KL",
+        "rescale each latent and let the decoder undo it: vae_course.latents.rescale; without a "
+        "KL, or with a wrong one, mend that first",
         "02_from_ae_to_vae",
     ),
     "blur": (

@@ -4,6 +4,7 @@ The doctor calls functions and reads numbers, never code. `advice.ADVICE` lists 
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -13,12 +14,24 @@ from vae_course.doctor.behaviour import symptoms
 from vae_course.doctor.behaviour.pictures import judge_overlap, judge_pictures
 from vae_course.doctor.behaviour.sampling import probe_sampling
 from vae_course.doctor.kept import Kept, undisturbed
-from vae_course.doctor.loss.caller import Loss
-from vae_course.doctor.loss.probe import probe_loss
-from vae_course.doctor.loss.spread import POWERS, meaning_at_rest, read_spread
-from vae_course.doctor.loss.weights import judge_loss
+from vae_course.doctor.loss.caller import Frame, Loss
+from vae_course.doctor.loss.doubts import judge_gain
+from vae_course.doctor.loss.families import NONE, UNKNOWN, Rescaled
+from vae_course.doctor.loss.reading import understand
+from vae_course.doctor.loss.spread import meaning_at_rest, read_spread
+from vae_course.doctor.loss.terms import at_training_batch, judge_law, judge_use
 from vae_course.doctor.patient import Patient, read_picture
 from vae_course.doctor.report import SEVERITIES, Finding, Report
+
+PLAIN = {"std": "log_std", "var": "log_var"}  # spreads that are no logarithms, and their logarithms
+SPREADS = ("log_std", "log_var", *PLAIN)
+SYMPTOMS = (
+    "collapsed_latents",
+    "decoder_ignores_z",
+    "aggregate_misses_prior",
+    "sigma_not_rmse",
+    "train_test_gap",
+)
 
 
 def examine(
@@ -30,9 +43,10 @@ def examine(
     test_images: Tensor | None = None,
     sample: Callable | None = None,
     spread: str | None = None,
-    beta: float = 1.0,
+    beta: float | None = None,
+    batch_size: int | None = None,
     most: int = 2000,
-    batch: int = 500,
+    at_once: int = 500,
     seed: int = 0,
 ) -> Report:
     """Examine a VAE: what its loss weighs, how its latents and outputs behave.
@@ -41,13 +55,15 @@ def examine(
     decode  z -> the mean, or logits, of the size of the pictures; or a pair (mean, log σ or log σ²)
     images  training pictures (N, ...), float, N ≥ 50; `most` of them are looked at, by `seed`
     loss    loss(images, decoded, mean, spread) -> scalar or (batch,), to be minimised, where
-            `decoded` is what decode returned; a dict's "loss" or a tuple's first entry is taken
+            `decoded` is what decode returned; of a dict "loss" is taken, of a tuple the first
+            entry if it is a sum of the others
     test_images  pictures that were not trained on
     sample  your line z = sample(mean, spread)
-    spread  "log_std" or "log_var"; if it is not given it is found from named fields, from
-            `sample`, or from the noise that training has settled on
-    beta    the KL weight you mean to use
-    most, batch  how many pictures are looked at, of each set, and how many at a time
+    spread  "log_std", "log_var", "std" or "var"; if it is not given it is found from named fields,
+            from `sample`, or from the noise that training has settled on
+    beta    the KL weight you mean to use; 1 if it is not given
+    batch_size  the batch that you train with, if your loss holds it as a number
+    most, at_once  how many pictures are looked at, of each set, and how many at a time
 
     Nothing is changed: parameters, buffers, modes, gradients, counters and random states that your
     functions can be seen to reach are afterwards as before; a warning names what cannot be put
@@ -73,57 +89,96 @@ def examine(
     models = Kept(encode, decode, sample)
     judge = Kept(loss, copies=models.copies)
     with undisturbed(models, judge), torch.no_grad():
-        patient = Patient(encode, decode, _some(images, seed, most), batch)
-        if loss is not None:  # kept anew: its modules now rest
-            loss = Loss(loss, Kept(loss, copies=models.copies))
+        patient = Patient(encode, decode, _some(images, seed, most), at_once)
         if broken := symptoms.judge_finite(patient):
             return _report(broken, {"pixels D": patient.pixels})
-        law = None if loss is None else probe_loss(loss, patient)
-        report = _examined(patient, loss, law, test, sample, spread, beta, seed)
-        return _report([*twins, *report.findings], report.measurements)
+        law, on_loss = None, []
+        declared = spread or patient.posterior(patient.pictures[:2]).meaning
+        if loss is not None:  # kept anew: its modules now rest
+            kept = Kept(loss, copies=models.copies)
+            positives = _positives(patient, declared)
+            law, on_loss = understand(Loss(loss, kept), _frame(patient), positives, batch_size)
+            law, found = at_training_batch(law, batch_size)
+            on_loss += found
+            patient.positive = law.probe.loss.positive
+        elif declared in PLAIN:
+            patient.positive = True
+        report = _examined(patient, law, test, sample, declared, beta, seed)
+        return _report([*twins, *on_loss, *report.findings], report.measurements)
 
 
-def _examined(patient, loss, law, test, sample, spread, beta, seed) -> Report:
+def _positives(patient: Patient, declared: str | None) -> tuple[bool, ...]:
+    """May the spread be σ or σ² itself, and may it be a logarithm?"""
+    if declared is not None:
+        return (declared in PLAIN,)
+    return (
+        (False, True) if bool((patient.posterior(patient.pictures).spread > 0).all()) else (False,)
+    )
+
+
+def _frame(patient: Patient) -> Frame:
+    low, high = (part.item() for part in torch.aminmax(patient.pictures))
+    mean = patient.posterior(patient.pictures[:2]).mean.shape[1:]
+    picture = patient.pictures.shape[1:]
+    return Frame(picture, mean, patient.template, patient.pictures.device, low, high)
+
+
+def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
     posterior = patient.posterior(patient.pictures)
     sampled, found = None, []
     if sample is not None:
-        sampled, found = probe_sampling(sample, posterior.mean.shape[1:])
-    declared, trained = spread or posterior.meaning, None
-    if loss is not None and not (declared or sampled):
-        trained = meaning_at_rest(patient, posterior, loss, law)
+        draw = (lambda m, s: sample(m, s.exp())) if patient.positive else sample
+        sampled, found = probe_sampling(draw, posterior.mean.shape[1:])
+    declared, trained = PLAIN.get(declared, declared), None
+    see = _see(patient, law, posterior)
+    if law is not None and not (declared or sampled):
+        trained = meaning_at_rest(patient, posterior, law.probe.loss, law)
     meaning, slips = read_spread(declared, sampled, law, trained)
-    logits = _outputs_are_logits(patient, law, posterior)
-    seen = symptoms.observe(patient, patient.pictures, meaning, logits, seed)
-    found += slips + symptoms.judge_twice(patient, posterior) + _on_behaviour(patient, law, seen)
-    found += judge_pictures(patient.pictures, seen, _is_bernoulli(patient, law))
-    numbers = _measurements(patient, law, seen, meaning)
+    seen = symptoms.observe(patient, patient.pictures, meaning, see, seed)
+    on_loss = [] if law is None else judge_law(law)
+    found += slips + on_loss + symptoms.judge_twice(patient, posterior)
+    found += _on_behaviour(patient, law, seen, _kl_is_right(law, slips + on_loss))
+    found += _on_pictures(patient, law, seen)
+    numbers = _measurements(patient, law, seen, f"{'exp of ' * patient.positive}{meaning}")
     if law is not None:
-        on_loss, weights = judge_loss(law, patient, seen, beta)
-        found, numbers = found + on_loss, numbers | weights
+        on_use, weights = judge_use(law, patient, seen, 1.0 if beta is None else beta)
+        found += on_use + judge_gain(law, patient.pictures, seen.reconstructions)
+        numbers |= weights
     if test is not None:
-        tested = symptoms.observe(patient, test, meaning, logits, seed)
+        tested = symptoms.observe(patient, test, meaning, see, seed)
         found += symptoms.judge_gap(seen, tested)
         numbers["RMSE on test pictures"] = tested.rmse
     return _report(found, numbers)
 
 
-def _outputs_are_logits(patient, law, posterior) -> bool:
-    """Does the decoder's output need a sigmoid to be a picture?"""
+def _see(patient, law, posterior) -> Callable:
+    """What turns the decoder's output into a picture."""
     if law is not None and law.reconstruction.weights:
-        return law.reconstruction.family.logits
+        return law.reconstruction.family.picture
     if read_picture(patient.template).meaning == "logits":
-        return True
+        return torch.sigmoid
     point, x = patient.picture(posterior.mean).point, patient.pictures
-    return (x - point.sigmoid()).square().mean().item() < 0.5 * (x - point).square().mean().item()
+    better = (x - point.sigmoid()).square().mean() < 0.5 * (x - point).square().mean()
+    return torch.sigmoid if better else torch.Tensor.clone
 
 
-def _is_bernoulli(patient, law) -> bool:
-    binary = law is not None and law.reconstruction.family.binary
-    return binary or read_picture(patient.template).meaning == "logits"
+def _kl_is_right(law, found) -> bool:
+    """Nothing speaks against the loss's term on the latents."""
+    wrong = any(f.name.startswith(("kl_", "log_")) and f.severity != "note" for f in found)
+    mixed = any(f.name == "examples_mixed" and f.severity == "error" for f in found)
+    return law is not None and law.kl.family is not NONE and not (wrong or mixed)
 
 
-def _on_behaviour(patient, law, seen) -> list[Finding]:
-    found = symptoms.judge_latents(seen) + symptoms.judge_aggregate(seen)
+def _on_pictures(patient, law, seen) -> list[Finding]:
+    family = UNKNOWN if law is None else law.reconstruction.family
+    binary = family.binary or read_picture(patient.template).meaning == "logits"
+    low, high = (family.low, family.high) if isinstance(family, Rescaled) else (0.0, 1.0)
+    return judge_pictures(patient.pictures, seen, binary, low, high)
+
+
+def _on_behaviour(patient, law, seen, kl_is_right) -> list[Finding]:
+    found = symptoms.judge_latents(seen) + symptoms.judge_aggregate(seen, kl_is_right)
+    found += symptoms.judge_untrained(patient, seen)
     if not _scale_is_ignored(law):
         found += symptoms.judge_scale(seen, _scale_meaning(patient, law))
     return found
@@ -159,6 +214,8 @@ def _measurements(patient, law, seen, meaning) -> dict[str, float | str]:
 
 def _report(found: list[Finding], numbers: dict) -> Report:
     """Sorted from cause to consequence, notes last; one finding of each name, the gravest."""
+    if any(f.name == "untrained" for f in found):  # then symptoms say nothing
+        found = [replace(f, severity="note") if f.name in SYMPTOMS else f for f in found]
     gravest = sorted(found, key=lambda f: SEVERITIES.index(f.severity), reverse=True)
     unique = {f.name: f for f in gravest}.values()
     order = sorted(unique, key=lambda f: (f.severity == "note", ORDER.index(f.name)))
@@ -184,7 +241,7 @@ def _require_arguments(images, test_images, spread, beta) -> None:
                 f"{name} must be (N, ...) with at least 50 pictures, but came as "
                 f"{tuple(pictures.shape)}"
             )
-    if spread not in (None, *POWERS):
-        raise ValueError(f"spread must be 'log_std', 'log_var' or None, but is {spread!r}")
-    if not beta > 0:
+    if spread not in (None, *SPREADS):
+        raise ValueError(f"spread must be one of {', '.join(SPREADS)} or None, but is {spread!r}")
+    if beta is not None and not beta > 0:
         raise ValueError(f"beta must be positive, but is {beta}")

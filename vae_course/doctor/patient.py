@@ -8,12 +8,17 @@ from torch import Tensor
 
 STD_NAMES = ("log_std", "logstd", "log_sigma", "logsigma", "log_scale")
 VAR_NAMES = ("log_var", "logvar", "log_variance")
+PLAIN_NAMES = {  # a spread that is no logarithm
+    "std": ("std", "sigma", "stddev", "scale"),
+    "var": ("var", "variance", "sigma2"),
+}
 
 
 class Posterior(NamedTuple):
     """`mean` and `spread` as the encoder returned them, (N, ...) each.
 
-    `meaning` is "log_std" or "log_var" if the encoder's answer has named fields, else None.
+    `meaning` is "log_std", "log_var", "std" or "var" if the encoder's answer has named fields,
+    else None.
     """
 
     mean: Tensor
@@ -77,11 +82,13 @@ def rebuild(template, point: Tensor, scale: Tensor | None):
 class Patient:
     """The functions and pictures under examination.
 
-    `pictures` are (N, ...). Answers come without gradients, `batch` pictures at a time.
+    `pictures` are (N, ...). Answers come without gradients, `at_once` pictures at a time. With
+    `positive` the encoder's spread is σ or σ² itself, and is turned into its logarithm here.
     """
 
-    def __init__(self, encode: Callable, decode: Callable, pictures: Tensor, batch: int = 500):
-        self.encode, self.decode, self.pictures, self.batch = encode, decode, pictures, batch
+    def __init__(self, encode: Callable, decode: Callable, pictures: Tensor, at_once: int = 500):
+        self.encode, self.decode, self.pictures, self.at_once = encode, decode, pictures, at_once
+        self.positive = False
         self.template = quietly(decode, self.posterior(pictures[:2]).mean)
         read = read_picture(self.template)
         if read.point.numel() != pictures[:2].numel():
@@ -93,16 +100,14 @@ class Patient:
 
     def posterior(self, pictures: Tensor) -> Posterior:
         """q(z|x) for pictures (N, ...), in the encoder's own shape."""
-        parts = [read_posterior(quietly(self.encode, x)) for x in pictures.split(self.batch)]
-        return Posterior(
-            torch.cat([part.mean for part in parts]),
-            torch.cat([part.spread for part in parts]),
-            parts[0].meaning,
-        )
+        parts = [read_posterior(quietly(self.encode, x)) for x in pictures.split(self.at_once)]
+        spread = torch.cat([part.spread for part in parts])
+        spread = spread.log() if self.positive else spread
+        return Posterior(torch.cat([part.mean for part in parts]), spread, parts[0].meaning)
 
     def picture(self, z: Tensor) -> Picture:
         """p(x|z) for z (N, ...): `point` in the pictures' shape, `scale` broadcastable to it."""
-        parts = [read_picture(quietly(self.decode, part)) for part in z.split(self.batch)]
+        parts = [read_picture(quietly(self.decode, part)) for part in z.split(self.at_once)]
         point = torch.cat([part.point for part in parts]).reshape(-1, *self.pictures.shape[1:])
         scale = parts[0].scale
         if scale is not None:
@@ -146,6 +151,5 @@ def _is_tensors(answer, count: int) -> bool:
 
 def _meaning(answer) -> str | None:
     named = getattr(answer, "_fields", ("", ""))[1].lower()
-    if named in STD_NAMES:
-        return "log_std"
-    return "log_var" if named in VAR_NAMES else None
+    names = {"log_std": STD_NAMES, "log_var": VAR_NAMES, **PLAIN_NAMES}
+    return next((meaning for meaning, known in names.items() if named in known), None)

@@ -10,11 +10,17 @@ from vae_course.doctor.behaviour.symptoms import Behaviour
 from vae_course.doctor.report import Finding, number
 
 
-def judge_pictures(pictures: Tensor, seen: Behaviour, bernoulli: bool) -> list[Finding]:
-    """All findings on training pictures (N, ...); `bernoulli`: the likelihood is for 0 and 1."""
-    found = judge_range(pictures, seen, bernoulli)
+def judge_pictures(
+    pictures: Tensor, seen: Behaviour, bernoulli: bool, low: float = 0.0, high: float = 1.0
+) -> list[Finding]:
+    """All findings on training pictures (N, ...).
+
+    `bernoulli`: the likelihood is for 0 and 1, to which the loss brings `low` and `high` first.
+    """
+    units = (pictures.float() - low) / (high - low)
+    found = judge_range(units if bernoulli else pictures, seen, bernoulli)
     if bernoulli and not found:
-        found += judge_grey(pictures)
+        found += judge_grey(units)
     return found + judge_blur(pictures, seen)
 
 
@@ -65,10 +71,15 @@ def _fine_detail(x: Tensor) -> float:
     return (beside - 4 * x[..., 1:-1, 1:-1]).flatten(2).var(2, correction=0).mean().item()
 
 
+def _fingerprint(picture: Tensor) -> int:
+    wide = picture.float() if picture.dtype == torch.bfloat16 else picture  # numpy has none
+    return hash(wide.numpy().tobytes())
+
+
 def judge_overlap(train: Tensor, test: Tensor) -> list[Finding]:
     """Test pictures that are, pixel for pixel, among the training pictures."""
-    known = Counter(hash(row.numpy().tobytes()) for row in train.detach().cpu())
-    shared = sum(hash(row.numpy().tobytes()) in known for row in test.cpu())
+    known = Counter(map(_fingerprint, train.detach().cpu()))
+    shared = sum(_fingerprint(row) in known for row in test.detach().cpu())
     # Small pictures in black and white repeat by themselves.
     twins = sum(count for count in known.values() if count > 1) / len(train)
     if shared <= (0.01 + 2 * twins) * len(test):

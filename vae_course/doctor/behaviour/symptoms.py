@@ -1,5 +1,6 @@
 """How a VAE behaves: latents, errors, sharpness, measured on pictures."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -49,18 +50,19 @@ class Behaviour:
         return (0.5 * (self.std**2 + self.mean**2 - 1) - self.std.log()).mean(0)
 
 
-def observe(patient: Patient, pictures: Tensor, meaning: str, logits: bool, seed: int) -> Behaviour:
-    """Encode, sample and decode `pictures`. `logits`: the decoder's output needs a sigmoid."""
+def observe(
+    patient: Patient, pictures: Tensor, meaning: str, see: Callable, seed: int
+) -> Behaviour:
+    """Encode, sample and decode `pictures`. `see` turns the decoder's output into a picture."""
     posterior = patient.posterior(pictures)
     std = posterior.spread.exp() if meaning == "log_std" else (0.5 * posterior.spread).exp()
     noise = torch.randn(std.shape, generator=torch.Generator().manual_seed(seed)).to(std)
     z = posterior.mean + std * noise
     drawn = patient.picture(z)
-    see = torch.sigmoid if logits else torch.Tensor.clone
     seen, other = see(drawn.point), see(patient.picture(z.roll(1, 0)).point)
     return Behaviour(
-        mean=posterior.mean.flatten(1),
-        std=std.flatten(1),
+        mean=posterior.mean.reshape(len(pictures), -1),
+        std=std.reshape(len(pictures), -1),
         errors=(pictures - seen).square().flatten(1).mean(1),
         absolute=(pictures - seen).abs().mean().item(),
         shuffled=(pictures - other).square().mean().item(),
@@ -100,8 +102,22 @@ def second_moments(seen: Behaviour) -> Tensor:
     return (seen.mean.square() + seen.std.square()).mean(0)[seen.active]
 
 
-def judge_aggregate(seen: Behaviour) -> list[Finding]:
-    """Do the latents of all pictures together have the prior's first two moments?"""
+def nats_by_rescaling(seen: Behaviour) -> float:
+    """How much KL a new scale and origin of each latent in use would save, nats a picture.
+
+    ½ Σ (v + m² - 1 - log v), with m the mean of μ and v the mean of (μ - m)² + σ²: the KL from
+    N(m, v) to the prior. The decoder can undo the change, so that nothing else moves.
+    """
+    mean, std = seen.mean.double()[:, seen.active], seen.std.double()[:, seen.active]
+    m, v = mean.mean(0), mean.var(0, correction=0) + std.square().mean(0)
+    return (0.5 * (v + m**2 - 1 - v.log())).sum().item()
+
+
+def judge_aggregate(seen: Behaviour, kl_is_right: bool = False) -> list[Finding]:
+    """Do the latents of all pictures together have the prior's first two moments?
+
+    With a right KL they get there slowly, and can be put there: then it is no more than a note.
+    """
     if not seen.active.any():
         return []
     second, first = second_moments(seen), seen.mean.mean(0)[seen.active].abs().max().item()
@@ -114,10 +130,25 @@ def judge_aggregate(seen: Behaviour) -> list[Finding]:
     far = not 0.65 < average < 2.5 or lowest < 0.2 or highest > 5 or first > 1
     evidence = (
         f"Over the latents in use E(μ² + σ²) is {number(average)} on average, from "
-        f"{number(lowest)} to {number(highest)}, and a mean lies "
-        f"{number(first)} from 0."
+        f"{number(lowest)} to {number(highest)}, and a mean lies {number(first)} from 0. A new "
+        f"scale and origin for each would save {number(nats_by_rescaling(seen))} nats of KL, with "
+        "the same reconstructions."
     )
-    return [finding("aggregate_misses_prior", "warning" if far else "note", evidence)]
+    severity = "warning" if far and not kl_is_right else "note"
+    return [finding("aggregate_misses_prior", severity, evidence)]
+
+
+def judge_untrained(patient: Patient, seen: Behaviour) -> list[Finding]:
+    """Worse than the mean picture, and no use of z: nothing was learned yet."""
+    mean_picture = patient.pictures.float().var(0, unbiased=False).mean().item()
+    error = seen.errors.mean().item()
+    if error < 1.05 * mean_picture or seen.shuffled > 1.2 * error:
+        return []
+    evidence = (
+        f"Its squared error is {number(error / max(mean_picture, 1e-30))} times that of the mean "
+        "picture, with any z."
+    )
+    return [finding("untrained", "note", evidence)]
 
 
 def judge_scale(seen: Behaviour, meaning: str) -> list[Finding]:
@@ -152,7 +183,7 @@ def judge_gap(train: Behaviour, test: Behaviour) -> list[Finding]:
 def judge_twice(patient: Patient, first: Posterior) -> list[Finding]:
     """Does the encoder say the same of the same pictures?"""
     again = patient.posterior(patient.pictures)
-    change, size = (x.abs().mean().item() for x in (again.mean - first.mean, first.mean))
+    change, size = (x.float().abs().mean().item() for x in (again.mean - first.mean, first.mean))
     if change <= 1e-3 * size:
         return []
     evidence = f"Means change by {number(change)} on average; they are {number(size)} large."

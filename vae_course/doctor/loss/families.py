@@ -25,6 +25,10 @@ class Family:
     binary: bool = False
     scale: str | None = None
 
+    def picture(self, point):
+        """What the decoder's output stands for, in pixels."""
+        return point.sigmoid() if self.logits else point
+
     def unit(self, weight: float, pixels: int) -> float:
         """How many log-likelihoods `weight` stands for (of σ = 1, where σ is fixed)."""
         return weight
@@ -102,6 +106,61 @@ class OwnScale(Family):
         return [unit * pixels * HALF_LOG_2PI], [0.0]
 
 
+@dataclass(frozen=True)
+class Rescaled(Family):
+    """`base` on pictures that the loss brings from `low`..`high` to 0..1 first.
+
+    `both`: it rescales the decoder's output, too.
+    """
+
+    base: Family = Family("none")
+    low: float = 0.0
+    high: float = 1.0
+    both: bool = False
+
+    def picture(self, point):
+        if self.both:
+            return point
+        return self.low + (self.high - self.low) * self.base.picture(point)
+
+    def unit(self, weight, pixels):
+        return self.base.unit(weight, pixels)
+
+
+def rescaled(low: float, high: float) -> list[Family]:
+    """The families of pictures in 0..1, for pictures that run from about `low` to `high`."""
+    scales = [
+        (a, b)
+        for a, b in ((-1.0, 1.0), (-0.5, 0.5), (0.0, 255.0))
+        if abs(low - a) < 0.1 * (b - a) and abs(high - b) < 0.1 * (b - a)
+    ]
+    return [
+        _rescale(family, a, b, both)
+        for a, b in scales
+        for family in PICTURE_FAMILIES
+        if family.binary or (family.name.startswith("squares"))
+        for both in ((False, True) if family.binary and not family.logits else (False,))
+    ]
+
+
+def _rescale(base: Family, low: float, high: float, both: bool) -> Rescaled:
+    def features(at):
+        moved = ("x", "point") if both else ("x",)
+        return base.features(at | {key: (at[key] - low) / (high - low) for key in moved})
+
+    return Rescaled(
+        base.name,
+        features,
+        base.logits,
+        base.binary,
+        None,
+        base=base,
+        low=low,
+        high=high,
+        both=both,
+    )
+
+
 def _kl(at):
     """Σμ², Σexp(2s), Σexp(s), Σs"""
     mean, s = at["mean"], at["spread"]
@@ -138,6 +197,9 @@ def _after_sigmoid(features):
 NONE = Family("none")  # no influence on the loss
 UNKNOWN = Family("unknown")  # no formula fits
 KL = Family("gaussian", _kl)
+# Where values are noisy exp(2s) and exp(s) cannot be told apart within one fit.
+KL_OF_LOG_STD = Family("gaussian", lambda at: [_kl(at)[i] for i in (0, 1, 3)])
+KL_OF_LOG_VAR = Family("gaussian", lambda at: [_kl(at)[i] for i in (0, 2, 3)])
 PICTURE_FAMILIES = (
     Squares("squares", _squares),
     Squares("squares_of_logits", _after_sigmoid(_squares), logits=True),

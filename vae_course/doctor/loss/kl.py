@@ -15,22 +15,23 @@ def kl_meaning(kl: Term) -> str | None:
     return "log_var" if abs(double) < 0.01 * abs(single) else None
 
 
-def judge_kl(kl: Term) -> list[Finding]:
-    """Signs and factors within the KL, read from its four weights."""
+def judge_kl(kl: Term, noise: float = 0.0) -> list[Finding]:
+    """Signs and factors within the KL, read from its four weights, which may be off by `noise`."""
     meaning = kl_meaning(kl)
     if not kl.weights:
         return []
     mean, double, single, log = kl.weights
     spread = double + single  # one of them is 0, if the form is known
-    if min(mean, spread, -log) < -1e-9:
+    if min(mean, spread, -log) < -1e-9 * max(map(abs, kl.weights)):
         return [finding("kl_wrong_sign", "error", _signs(mean, spread, log))]
     if meaning is None or mean == 0 or log == 0:
         return [finding("kl_wrong_form", "error", _kl_formula(kl.weights))]
+    within = max(0.03, 4 * noise)
     double_log = 2 if meaning == "log_std" else 1
     ratios = mean / spread, -log / (double_log * spread)
-    if all(abs(ratio - 1) < 0.03 for ratio in ratios):
+    if all(abs(ratio - 1) < within for ratio in ratios):
         return []
-    halves = any(abs(ratio / f - 1) < 0.03 for ratio in ratios for f in (0.5, 2))
+    halves = any(abs(ratio / f - 1) < within for ratio in ratios for f in (0.5, 2))
     lowest = f"It is lowest at σ = {number(ratios[1] ** 0.5)} instead of 1"
     evidence = f"{_kl_formula(kl.weights)} {lowest}."
     return [finding("kl_missing_half" if halves else "kl_wrong_form", "error", evidence)]

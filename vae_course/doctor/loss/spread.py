@@ -1,11 +1,9 @@
 """log σ or log σ²: what the encoder's spread means, and who disagrees about it."""
 
-from collections.abc import Callable
-
 import torch
 
 from vae_course.doctor.advice import finding
-from vae_course.doctor.loss.caller import scalar
+from vae_course.doctor.loss.caller import Loss
 from vae_course.doctor.loss.kl import kl_meaning
 from vae_course.doctor.loss.probe import LossLaw
 from vae_course.doctor.patient import Patient, Posterior, quietly
@@ -13,7 +11,7 @@ from vae_course.doctor.report import Finding
 
 POWERS = {"log_std": 1.0, "log_var": 0.5}  # std = exp(power · spread)
 STRETCHES = torch.arange(-6, 7) / 5  # log of the factor by which all noise is stretched
-NEAR = 0.3
+NEAR, FAR = 0.3, 0.35
 
 
 def read_spread(
@@ -27,7 +25,7 @@ def read_spread(
     kl = None if law is None else kl_meaning(law.kl)
     truth = declared or sampled or trained
     if truth is None:
-        taken = kl or "log_std"
+        taken = kl or "log_var"  # what most public code uses
         return taken, [finding("spread_unknown", "note", f"It was taken for {taken}.")]
     found = []
     for who, said in (("The sampling function", sampled), ("The KL", kl)):
@@ -37,23 +35,22 @@ def read_spread(
     return sampled or truth, found
 
 
-def meaning_at_rest(
-    patient: Patient, posterior: Posterior, loss: Callable, law: LossLaw
-) -> str | None:
+def meaning_at_rest(patient: Patient, posterior: Posterior, loss: Loss, law: LossLaw) -> str | None:
     """What training took the spread for, or None if the loss does not show it.
 
     A trained encoder has found the noise that makes the loss least. So the loss must not fall when
     all noise is stretched, if the spread is read as it was in training; read in the other way, the
     best stretch is far from none. Both terms must be known to be weighed as they are.
     """
-    if not (law.kl.weights and law.reconstruction.weights):
+    kl, reconstruction = law.kl, law.reconstruction
+    if law.known < 2 or law.probe.noisy or kl.batch_power != reconstruction.batch_power:
         return None
     try:
         best = {name: best_stretch(patient, posterior, loss, law, name) for name in POWERS}
     except (RuntimeError, ValueError):  # pixels that the loss refuses: another finding says so
         return None
-    fits = [name for name, stretch in best.items() if abs(stretch) < NEAR]
-    return fits[0] if len(fits) == 1 else None
+    near, far = sorted(best, key=lambda name: abs(best[name]))
+    return near if abs(best[near]) < NEAR and abs(best[far]) > FAR else None
 
 
 def best_stretch(patient, posterior, loss, law, meaning) -> float:
@@ -66,5 +63,5 @@ def best_stretch(patient, posterior, loss, law, meaning) -> float:
     for stretch in STRETCHES.tolist():
         stretched = spread + stretch / power
         decoded = quietly(patient.decode, mean + (power * stretched).exp() * noise)
-        values.append(law.sign * scalar(loss(pictures, decoded, mean, stretched), len(mean)))
+        values.append(law.sign * loss(pictures, decoded, mean, stretched).mean().item())
     return STRETCHES[min(range(len(values)), key=values.__getitem__)].item()
