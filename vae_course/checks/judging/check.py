@@ -27,7 +27,8 @@ class Check:
     before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
     extreme  seed -> more cases, on which every difference gets the diagnosis `astray`; `strictly`
              is the tolerance there
-    results  names of the results, where there are several: their order and signs are looked at
+    results  names of the results, where there are several
+    ordered  whether their order and signs are the learner's, and so may be wrong
     names    of the arguments, for messages; none where `read` stands between, unless they are given
     `gradients` and `within` as in `agree`.
     """
@@ -45,6 +46,7 @@ class Check:
         astray: str = "",
         strictly: float = 1e-6,
         results: Sequence[str] = (),
+        ordered: bool = True,
         names: Sequence[str] | None = None,
         gradients: Sequence[str] = (),
         within: Tolerance = 1e-5,
@@ -52,9 +54,10 @@ class Check:
         self.right, self.cases, self.praise = right, cases, praise
         self.read, self.before = read, before
         self.extreme, self.astray, self.strictly = extreme, astray, strictly
+        known = (slips or {}) | mistakes_of_parts(right, results if ordered else ())
         self.slips = {
             says: slip.on(right) if isinstance(slip, Then | Given) and not slip.function else slip
-            for says, slip in ((slips or {}) | mistakes_of_parts(right, results)).items()
+            for says, slip in known.items()
         }
         self.how = {
             "names": () if read and names is None else names,

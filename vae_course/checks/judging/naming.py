@@ -12,6 +12,9 @@ Tensors = tuple[Tensor, ...]
 Tolerance = float | tuple[float, float]
 Slips = dict[str, Callable]  # what to say -> what such a learner's function computes
 
+# What comes of a slip where it cannot be made.
+CANNOT = ArithmeticError, AttributeError, IndexError, RuntimeError, TypeError, ValueError
+
 
 def same(a: Tensors, b: Tensors, within: Tolerance) -> bool:
     """Equal number of parts, equal shapes, and values that agree.
@@ -91,5 +94,5 @@ def _agrees(wrong: Callable, case: tuple, got: Tensors, within: Tolerance) -> bo
 def _result(slip: Callable, case: tuple) -> Tensors | None:
     try:
         return as_tensors(slip(*[copy(value) for value in case]))
-    except (NotYet, ArithmeticError, RuntimeError, ValueError, IndexError, TypeError):
-        return None  # the slip cannot be made here
+    except (NotYet, *CANNOT):
+        return None

@@ -68,9 +68,10 @@ def _another_shape(wrong: Tried, where: str, results: Sequence[str]) -> str:
 
 def _right_elsewhere(good: Tried, wrong: Tried, every: list[Tried], names: Sequence[str]) -> str:
     one, other = describe(good.case, names), describe(wrong.case, names)
-    by_size: dict[str, set[bool]] = {}
+    by_size: dict[tuple, set[bool]] = {}
     for each in every:
-        by_size.setdefault(describe(each.case, names) if names else "", set()).add(each.fits)
+        sizes = tuple(v.shape if isinstance(v, Tensor) else None for v in each.case)
+        by_size.setdefault(sizes, set()).add(each.fits)
     mixed = any(len(fits) == 2 for fits in by_size.values())
     if not mixed:
         return f"It is right for {one}, but not for {other}. What in your code depends on these?"
