@@ -20,7 +20,7 @@ r"""
 
 **Aim:** write both terms with the right sums, signs and constants.
 
-The decoder has answered with a mean `picture`, of the shape of `x`, `(batch, C, H, W)`, and with one number $\log\sigma_x$, `log_std_x`. The encoder has given `mean` and `log_std`, `(batch, latent_dim)`. Return a tuple: the ELBO, the reconstruction $\log p_\theta(x \mid z)$, and the KL to $\mathcal{N}(0, I)$. Each is `(batch,)`, in nats per picture. All but `x` may come from networks, so gradients must reach them.
+The decoder has answered with a mean `picture`, of the shape of `x`, `(batch, C, H, W)`, and with one number $\log\sigma_x$, `log_std_x`. The encoder has given `mean` and `log_std`, `(batch, latent_dim)`. Return a tuple: the ELBO, the reconstruction $\log p_\theta(x \mid z)$, and the KL to $\mathcal{N}(0, I)$. Each is `(batch,)`, in nats per picture. All but `x` may come from networks, so gradients must reach them. It must hold for very small and very large $\sigma$, too: do not clamp, and add no small number.
 
 <details><summary>Hint 1</summary>
 

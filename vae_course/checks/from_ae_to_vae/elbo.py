@@ -1,178 +1,148 @@
-"""The terms of the ELBO and the moments of the aggregate posterior, and the slips on the way."""
+"""Task 1: the ELBO of each picture, and both of its pieces."""
 
-import functools
 import math
 
 import torch
 from torch import Tensor
-from torch.distributions import (
-    Categorical,
-    Independent,
-    MixtureSameFamily,
-    Normal,
-    kl_divergence,
+from torch.distributions import Normal, kl_divergence
+
+from vae_course.checks.judging.check import check, turned
+from vae_course.checks.judging.inputs import fresh, normal, posteriors, uniform
+from vae_course.checks.judging.together import Then
+
+CHANNELS = 2, 1, 2, 3
+LOG_VARIANCE = "log σ is treated as log σ². The variance is not exp(log σ)."
+ASTRAY = (
+    "It is right for moderate σ, but not where log σ is -40, -9, -7 or 20. Is something clamped, "
+    "or is a small number added inside a logarithm or below a fraction?"
 )
 
 
-def elbo_pieces(x: Tensor, picture: Tensor, log_std_x: Tensor, mean: Tensor, log_std: Tensor):
-    """total, reconstruction and KL of each picture, by torch.distributions."""
+def ordinary(seed: int | None) -> list[tuple[Tensor, ...]]:
+    """(x, picture, log_std_x, mean, log_std), grey and colour."""
+    g, cases = fresh(seed), []
+    for (mean, log_std), channels in zip(posteriors(seed), CHANNELS, strict=True):
+        shape = len(mean), channels, 3, 2
+        log_std_x = uniform(g, 1, low=-1.4, high=-0.5)[0]
+        cases.append((uniform(g, *shape), normal(g, *shape), log_std_x, mean, log_std))
+    return cases
+
+
+def extreme(seed: int | None) -> list[tuple[Tensor, ...]]:
+    """Very sure and very unsure, each picture in its own way, so that no term hides another.
+
+    The pictures are black, so that a float32 inside is as good as ever.
+    """
+    g, cases = fresh(seed), []
+    for log_std_x, far in ((-7.0, 1.0), (8.0, 30.0)):
+        picture = math.exp(log_std_x) * normal(g, 3, 2, 3, 2)
+        log_std = torch.tensor([[-40.0, -39.0], [-9.0, -9.0], [20.0, 19.0]]).double()
+        mean = far * normal(g, 3, 2)
+        cases.append((0 * picture, picture, torch.tensor(log_std_x).double(), mean, log_std))
+    return cases
+
+
+def pieces(
+    x,
+    picture,
+    s,
+    mean,
+    log_std,
+    *,
+    half=0.5,
+    power=2.0,
+    log=1.0,
+    logs=1.0,
+    constant=1.0,
+    over=lambda each: each.sum((1, 2, 3)),
+    rec=1.0,
+    kl_half=0.5,
+    by=2.0,
+    kl_log=1.0,
+    across=lambda each: each.sum(1),
+    kl=1.0,
+    signs=(1.0, -1.0),
+):
+    """Total, reconstruction and KL, with knobs. `logs` is the share of pixels with a log σ_x."""
+    squares = half * (x - picture) ** 2 * torch.exp(-power * s)
+    r = rec * over(-squares - log * logs * s - constant * 0.5 * math.log(2 * math.pi))
+    k = kl * across(kl_half * (torch.exp(by * log_std) + mean**2 - 1) - kl_log * log_std)
+    return signs[0] * r + signs[1] * k, r, k
+
+
+def log_once(x, picture, s, mean, log_std):
+    return pieces(x, picture, s, mean, log_std, logs=1 / x[0].numel())
+
+
+slip = turned(pieces, lambda found: found)
+SLIPS = {
+    "The total adds the KL. A posterior far from the prior must cost.": slip(signs=(1.0, 1.0)),
+    "Your pieces are right; the total is minus the ELBO. The sign for training comes later.": (
+        slip(signs=(-1.0, 1.0))
+    ),
+    "The KL has the wrong sign: it is never negative.": slip(kl=-1.0, signs=(1.0, 1.0)),
+    "The KL has the wrong sign, and so the total has, too.": slip(kl=-1.0),
+    "The reconstruction has the wrong sign: it is a log-likelihood, not an error.": slip(rec=-1.0),
+    "You averaged the reconstruction over the pixels: log-likelihoods add up.": (
+        slip(over=lambda each: each.mean((1, 2, 3)))
+    ),
+    "You averaged the reconstruction over the channels. A channel counts as a pixel does.": (
+        slip(over=lambda each: each.mean(1).sum((1, 2)))
+    ),
+    "You averaged the KL over the latents. Independent latents add their nats.": (
+        slip(across=lambda each: each.mean(1))
+    ),
+    "The ½ is missing in front of the squared error.": slip(half=1.0),
+    "The squared error is divided by σ_x; look at the exponent of the normal density.": (
+        slip(power=1.0)
+    ),
+    "The squared error is not divided by anything: this is right for σ_x = 1 only.": (
+        slip(power=0.0)
+    ),
+    "The squared error is multiplied by σ_x², not divided.": slip(power=-2.0),
+    "The log σ_x of each pixel is missing in the reconstruction.": slip(log=0.0),
+    "log σ_x counts once per picture. It counts for each pixel.": log_once,
+    "The sign of log σ_x is wrong: a wide density is a low one.": slip(log=-1.0),
+    "log σ_x has a ½ too many or a 2: that would be for log σ².": slip(log=2.0),
+    "The constant with π is missing. It matters where nats are compared.": slip(constant=0.0),
+    "The constant with π has the wrong sign.": slip(constant=-1.0),
+    "The constant with π is twice what it should be: is its ½ missing?": slip(constant=2.0),
+    "This is the squared error, not a log-likelihood.": (
+        slip(half=1.0, power=0.0, log=0.0, constant=0.0)
+    ),
+    "This is the squared error, not a log-likelihood, and an error at that: a plus.": (
+        slip(half=1.0, power=0.0, log=0.0, constant=0.0, rec=-1.0)
+    ),
+    f"In the reconstruction, {LOG_VARIANCE}": slip(power=1.0, log=0.5),
+    f"In the KL, {LOG_VARIANCE}": slip(by=1.0, kl_log=0.5),
+    "In the KL, the ½ is missing in front of the squares.": slip(kl_half=1.0),
+    "In the KL, the sign of log σ is wrong: a narrow posterior must cost.": slip(kl_log=-1.0),
+    "In the KL, log σ is missing: a narrow posterior must cost.": slip(kl_log=0.0),
+    "In the KL, the exponent of σ² has lost its 2: what comes in is log σ.": slip(by=1.0),
+    "They stand in the wrong order: the total comes first.": (
+        Then(lambda found: (found[1], found[2], found[0]))
+    ),
+    "KL and reconstruction are exchanged: the reconstruction stands in the middle.": (
+        Then(lambda found: (found[0], found[2], found[1]))
+    ),
+    "Return three things: the total and both pieces. Yours is the total alone.": (
+        Then(lambda found: found[0])
+    ),
+}
+
+
+@check(
+    cases=ordinary,
+    extreme=extreme,
+    astray=ASTRAY,
+    slips=SLIPS,
+    results=("the total", "the reconstruction", "the KL"),
+    ordered=False,  # they have sentences of their own
+    gradients=("picture", "log_std_x", "mean", "log_std"),
+    praise="Three numbers per picture, in nats, and all agree with torch.distributions.",
+)
+def elbo(x: Tensor, picture: Tensor, log_std_x: Tensor, mean: Tensor, log_std: Tensor):
+    """ELBO, reconstruction and KL of each picture: x (batch, C, H, W) -> (batch,) each, nats."""
     reconstruction = Normal(picture, log_std_x.exp()).log_prob(x).sum((1, 2, 3))
     kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(1)
     return reconstruction - kl, reconstruction, kl
-
-
-def weighted(pieces):
-    """The three pieces with unequal weights: in their plain sum, the KL and its slopes cancel."""
-
-    @functools.wraps(pieces)
-    def weigh(*case):
-        return tuple(k * piece for k, piece in enumerate(pieces(*case), start=1))
-
-    return weigh
-
-
-def _likelihood(x, picture, s, *, half=0.5, power=2.0, log=1.0, constant=1.0):
-    squares = ((x - picture) ** 2 * torch.exp(-power * s)).sum((1, 2, 3))
-    pixels = x[0].numel()
-    return -half * squares - pixels * (log * s + constant * 0.5 * math.log(2 * math.pi))
-
-
-def _kl(mean, log_std, *, by=2.0, half=0.5, log=1.0):
-    return (half * (torch.exp(by * log_std) + mean**2 - 1) - log * log_std).sum(1)
-
-
-def _slip(rec=None, kl=None, total=lambda rec, kl: rec - kl, **options):
-    """The three pieces with another reconstruction, KL or total."""
-
-    def pieces(x, picture, log_std_x, mean, log_std):
-        r = _likelihood(x, picture, log_std_x, **options)
-        k = _kl(mean, log_std)
-        r = rec(r, x, picture, log_std_x) if rec else r
-        k = kl(k, mean, log_std) if kl else k
-        return total(r, k), r, k
-
-    return pieces
-
-
-LOG_VARIANCE = "log σ is treated as log σ². The variance is not exp(log σ)."
-
-ELBO_MISTAKES = {
-    "The total adds the KL. A posterior far from the prior must cost.": _slip(
-        total=lambda rec, kl: rec + kl
-    ),
-    "Your pieces are right; the total is minus the ELBO. The sign for training comes later.": _slip(
-        total=lambda rec, kl: kl - rec
-    ),
-    "The KL has the wrong sign: it is never negative.": _slip(
-        kl=lambda k, *_: -k, total=lambda rec, kl: rec + kl
-    ),
-    "The KL has the wrong sign, and so the total has, too.": _slip(kl=lambda k, *_: -k),
-    "The reconstruction has the wrong sign: it is a log-likelihood, not an error.": _slip(
-        rec=lambda r, *_: -r
-    ),
-    "You averaged the reconstruction over the pixels: log-likelihoods add up.": _slip(
-        rec=lambda r, x, *_: r / x[0].numel()
-    ),
-    "You averaged the KL over the latents. Independent latents add their nats.": _slip(
-        kl=lambda k, mean, _: k / mean.shape[1]
-    ),
-    "Both pieces are averaged, over pixels and over latents. Both are sums.": _slip(
-        rec=lambda r, x, *_: r / x[0].numel(), kl=lambda k, mean, _: k / mean.shape[1]
-    ),
-    "The ½ is missing in front of the squared error.": _slip(half=1.0),
-    "The squared error is divided by σ_x; look at the exponent of the normal density.": _slip(
-        power=1.0
-    ),
-    "The squared error is not divided by anything: this is right for σ_x = 1 only.": _slip(
-        power=0.0
-    ),
-    "The log σ_x of each pixel is missing in the reconstruction.": _slip(log=0.0),
-    "log σ_x counts once per picture. It counts for each pixel.": _slip(
-        rec=lambda r, x, p, s: r + (x[0].numel() - 1) * s
-    ),
-    "The sign of log σ_x is wrong: a wide density is a low one.": _slip(log=-1.0),
-    "The constant with π is missing. It matters where nats are compared.": _slip(constant=0.0),
-    "log σ_x and the constant with π are missing in the reconstruction.": _slip(
-        log=0.0, constant=0.0
-    ),
-    "This is the squared error, not a log-likelihood.": _slip(
-        half=1.0, power=0.0, log=0.0, constant=0.0
-    ),
-    f"In the reconstruction, {LOG_VARIANCE}": _slip(power=1.0, log=0.5),
-    f"In the KL, {LOG_VARIANCE}": _slip(kl=lambda _, m, s: _kl(m, s, by=1.0, log=0.5)),
-    "In the KL, the ½ is missing in front of the squares.": _slip(
-        kl=lambda _, m, s: _kl(m, s, half=1.0)
-    ),
-    "In the KL, the sign of log σ is wrong: a narrow posterior must cost.": _slip(
-        kl=lambda _, m, s: _kl(m, s, log=-1.0)
-    ),
-    "They stand in the wrong order: the total comes first.": (
-        lambda *a: (elbo_pieces(*a)[1], elbo_pieces(*a)[2], elbo_pieces(*a)[0])
-    ),
-    "Return three things: the total and both pieces. Yours is the total alone.": (
-        lambda *a: elbo_pieces(*a)[0]
-    ),
-}
-
-
-def mixture(mean: Tensor, log_std: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and variance of each latent under the even mixture, by torch.distributions."""
-    even = Categorical(logits=torch.zeros(len(mean), dtype=mean.dtype))
-    mixed = MixtureSameFamily(even, Independent(Normal(mean, log_std.exp()), 1))
-    return mixed.mean, mixed.variance
-
-
-def _moments(mean, log_std, *, average=lambda t: t.mean(0), by=2.0, spread=1.0, apart=None):
-    variance = spread * average(torch.exp(by * log_std))
-    if apart is None:
-        apart = mean.square().mean(0) - mean.mean(0) ** 2
-    return average(mean), variance + apart
-
-
-MIXTURE_MISTAKES = {
-    "This is the second moment. The square of the mean is not subtracted.": (
-        lambda m, s: _moments(m, s, apart=m.square().mean(0))
-    ),
-    "The spread of each posterior is missing: you have the variance of the means.": (
-        lambda m, s: _moments(m, s, spread=0.0)
-    ),
-    "The spread of the means is missing: you average the variances of the posteriors.": (
-        lambda m, s: _moments(m, s, apart=0.0)
-    ),
-    "You add standard deviations where variances belong: σ is not σ².": (
-        lambda m, s: _moments(m, s, by=1.0)
-    ),
-    "You square the mean of σ. First square, then average.": (
-        lambda m, s: (m.mean(0), s.exp().mean(0) ** 2 + _moments(m, s, spread=0.0)[1])
-    ),
-    "You add log σ, not a variance.": (
-        lambda m, s: (m.mean(0), s.mean(0) + _moments(m, s, spread=0.0)[1])
-    ),
-    "The second is the standard deviation, not the variance.": (
-        lambda m, s: (m.mean(0), _moments(m, s)[1].sqrt())
-    ),
-    "The variance of the means is over N - 1. The N posteriors are all of q(z), so divide by N.": (
-        lambda m, s: _moments(m, s, apart=m.var(0))
-    ),
-    "The mean is subtracted, not its square.": (
-        lambda m, s: _moments(m, s, apart=m.square().mean(0) - m.mean(0))
-    ),
-    "You subtract the mean of μ², not the square of the mean.": (
-        lambda m, s: _moments(m, s, apart=0 * m[0])
-    ),
-    "You averaged over the latents, dimension 1. Each latent has moments of its own.": (
-        lambda m, s: (m.mean(1), (m.square() + torch.exp(2 * s)).mean(1) - m.mean(1) ** 2)
-    ),
-    "You summed over the posteriors. The mixture is even: their average.": (
-        lambda m, s: (m.sum(0), (m.square() + torch.exp(2 * s)).sum(0) - m.sum(0) ** 2)
-    ),
-    "The mean is summed over the posteriors, and their variances are added up. The mixture is "
-    "even: all are averages.": (lambda m, s: (m.sum(0), len(m) * _moments(m, s)[1])),
-    "They stand in the wrong order: first the mean.": lambda m, s: _moments(m, s)[::-1],
-    "You averaged over the latents as well. Each latent has moments of its own.": (
-        lambda m, s: tuple(part.mean() for part in _moments(m, s))
-    ),
-    "This is the second moment alone; the mean is missing.": (
-        lambda m, s: (m.square() + torch.exp(2 * s)).mean(0)
-    ),
-}

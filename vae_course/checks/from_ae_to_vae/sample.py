@@ -1,26 +1,49 @@
-"""Draws of a model judged by their moments, with more than six standard errors of room."""
+"""Task 3: draws from the model, judged by their moments, with seven standard errors of room."""
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.inputs import normal, uniform
+from vae_course.checks.judging.check import trial
+from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import kind, require, require_something, run
 from vae_course.objectives import Gaussian
 
-SHAPE = (1, 2, 3)
+SHAPE = 3, 2, 2
 MANY = 4000
+WILD = -5.5, 4.0  # log σ where limits of a learner's own would be seen
 ERRORS = 7  # standard errors; a moment strays so far once in 10¹¹ draws
+
+
+# What to say -> the standard deviation of such a learner's noise, from log σ.
+SCALES = {
+    "You return the mean of p(x|z). A draw has noise.": lambda s: 0 * s,
+    "Your noise has the variance as its standard deviation.": lambda s: torch.exp(2 * s),
+    "Your noise is too wide: is log σ taken for log σ² on the way?": lambda s: torch.exp(s / 2),
+    "You multiply the noise by log σ.": lambda s: s,
+    "Your noise is not scaled: its standard deviation is 1.": lambda s: 1 + 0 * s,
+    "Your noise is divided by σ.": lambda s: torch.exp(-s),
+}
+
+
+def _by(scale: Callable) -> Callable:
+    def answer(decode, latent_dim, n):
+        mean, log_std = decode(torch.randn(n, latent_dim))
+        return mean + scale(log_std) * torch.randn_like(mean)
+
+    return answer
 
 
 class Decoder:
     """A random decoder, (rows, latent_dim) -> Gaussian, that remembers what it was asked."""
 
-    def __init__(self, g: torch.Generator, latent_dim: int):
-        self.weight = normal(g, latent_dim, 6).float()
+    def __init__(self, g: torch.Generator, latent_dim: int, log_std: float | None = None):
+        self.weight = normal(g, latent_dim, 12).float()
         # Here σ, σ², √σ, |log σ|, 1/σ and 1 are far from one another.
-        self.log_std = uniform(g, 1, low=-1.6, high=-1.2)[0].float()
+        usual = uniform(g, 1, low=-1.6, high=-1.2)[0].float()
+        self.log_std = usual if log_std is None else torch.tensor(log_std)
         self.seen = []
 
     def __call__(self, z: Tensor) -> Gaussian:
@@ -32,12 +55,16 @@ class Decoder:
             "numbers for each picture.",
         )
         self.seen.append(z.detach().clone())
-        return Gaussian(torch.sin(z.float() @ self.weight).unflatten(1, SHAPE), self.log_std)
+        return Gaussian(self.again(z), self.log_std)
+
+    def again(self, z: Tensor) -> Tensor:
+        """The mean of p(x|z)."""
+        return torch.sin(z.float() @ self.weight).unflatten(1, SHAPE)
 
 
-def drawn(answer: Callable, g: torch.Generator, latent_dim: int, n: int):
+def drawn(answer: Callable, g: torch.Generator, latent_dim: int, n: int, log_std=None):
     """The decoder, the z it got (n, latent_dim) and the n pictures of an answer."""
-    decode = Decoder(g, latent_dim)
+    decode = Decoder(g, latent_dim, log_std)
     start = int(torch.randint(2**31, (1,), generator=g))
 
     def draw(decode, latent_dim, n):
@@ -107,14 +134,6 @@ def require_noise(noise: Tensor, z: Tensor, log_std: Tensor) -> None:
     """Noise (MANY, …) with one standard deviation, of each pixel and each picture its own."""
     noise, std = noise.flatten(1), log_std.exp().item()
     measured = noise.square().mean().sqrt().item()
-    slips = {
-        "You return the mean of p(x|z). A draw has noise.": 0.0,
-        "Your noise has the variance as its standard deviation.": std**2,
-        "Your noise is too wide: is log σ taken for log σ² on the way?": std**0.5,
-        "You multiply the noise by log σ.": abs(log_std.item()),
-        "Your noise is not scaled: its standard deviation is 1.": 1.0,
-        "Your noise is divided by σ.": 1 / std,
-    }
     require(
         measured < 1e-5 or noise.std(0).min().item() > 0.1 * measured,
         "All pictures get the same noise. Draw it for each of them.",
@@ -123,10 +142,13 @@ def require_noise(noise: Tensor, z: Tensor, log_std: Tensor) -> None:
         abs(noise.mean().item()) < ERRORS * max(measured, 1e-6) / MANY**0.5,
         "Your noise does not have the mean 0. Or does the mean of p(x|z) come from another z?",
     )
-    for says, value in slips.items():
+    for says, scale in SCALES.items():
+        value = abs(float(scale(log_std)))
         require(abs(measured - value) > 0.04 * value + 1e-5, says)
     noise = noise / measured
-    _require_unrelated(noise, "The pixels of a picture share their noise. Draw one for each pixel.")
+    _require_unrelated(
+        noise, "The pixels or channels of a picture share their noise. Draw one for each of them."
+    )
     _require_unrelated(torch.cat([noise, z], 1), "The noise repeats z. Draw it anew.")
     require(
         abs(measured / std - 1) < ERRORS * (0.5 / noise.numel()) ** 0.5,
@@ -140,3 +162,29 @@ def _require_unrelated(values: Tensor, says: str) -> None:
     if values.shape[1] > 1:
         off = torch.corrcoef(values.T) - torch.eye(values.shape[1])
         require(off.abs().max().item() < ERRORS / MANY**0.5, says)
+
+
+@trial(
+    slips={says: _by(scale) for says, scale in SCALES.items()},
+    praise="z comes from the prior, and every pixel has its own noise, as wide as it should be.",
+)
+def sample(answer: Callable, seed: int | None) -> None:
+    """`answer(decode, latent_dim, n)`: n draws from the model, noise included, (n, C, H, W).
+
+    Judged by what came to the decoder and by what was added to its mean.
+    """
+    g = fresh(seed)
+    drawn(answer, g, 4, 1)
+    require_new(drawn(answer, g, 2, 5), drawn(answer, g, 2, 5))
+    decode, z, pictures = drawn(answer, g, 3, MANY)
+    require_prior(z)
+    require_whole(pictures)
+    require_noise(pictures - decode.again(z), z, decode.log_std)
+    for log_std in WILD:
+        decode, z, pictures = drawn(answer, g, 3, MANY, log_std)
+        ratio = ((pictures - decode.again(z)).std() / math.exp(log_std)).item()
+        require(
+            abs(ratio - 1) < 0.04,
+            f"Your noise is right for moderate σ, but not for log σ = {log_std}, where it is "
+            f"{'too wide' if ratio > 1 else 'too narrow'}. Is something cut off?",
+        )
