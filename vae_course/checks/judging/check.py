@@ -25,6 +25,7 @@ class Check:
     praise   for a right answer
     read     the learner's function -> a function of a case, where it is not one already
     before   (answer, cases) -> None: raises NotYet for what must be said before values are compared
+    otherwise  (tried) -> what to say where no slip explains the results, or None
     extreme  seed -> more cases, on which every difference gets the diagnosis `astray`; `strictly`
              is the tolerance there
     results  names of the results, where there are several
@@ -42,6 +43,7 @@ class Check:
         slips: Slips | None = None,
         read: Callable | None = None,
         before: Callable | None = None,
+        otherwise: Callable | None = None,
         extreme: Callable | None = None,
         astray: str = "",
         strictly: float = 1e-6,
@@ -63,6 +65,7 @@ class Check:
             "names": () if read and names is None else names,
             "results": results,
             "gradients": gradients,
+            "otherwise": otherwise,
             "within": within,
         }
         update_wrapper(self, right)

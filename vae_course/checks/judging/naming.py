@@ -1,6 +1,7 @@
 """Which known mistake, or which two, explain every result of an answer."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -48,8 +49,11 @@ def two_mistakes(known, cases, got, want, within) -> str | None:
     return found and "There are two slips in it. {} And: {}".format(*found)
 
 
-def usual_mistakes(right: Callable) -> Slips:
-    """Slips that can happen to any function whose first dimension is the batch."""
+def usual_mistakes(right: Callable, names: Sequence[str] = ()) -> Slips:
+    """Slips that can happen to any function whose first dimension is the batch.
+
+    `names` of its results, where there are several: each of them may be twice or half too large.
+    """
 
     def changed(change):
         def all_parts(found):  # one result stays one, so that another change can follow
@@ -68,7 +72,21 @@ def usual_mistakes(right: Callable) -> Slips:
         "Yours is half the right value. Is there a ½ too many?": changed(lambda t: t / 2),
         f"You averaged over the batch. {batch}": over_batch(torch.mean),
         f"You summed over the batch, too. {batch}": over_batch(torch.sum),
+    } | {
+        says.format(name): Then(partial(_times, i, factor), right)
+        for i, name in enumerate(names)
+        for factor, says in FACTORS.items()
     }
+
+
+FACTORS = {
+    2.0: "Of your results, {} is twice too large. Is a ½ missing?",
+    0.5: "Of your results, {} is half of what it should be. Is there a ½ too many?",
+}
+
+
+def _times(index: int, factor: float, found: Tensors) -> Tensors:
+    return tuple(factor * part if i == index else part for i, part in enumerate(found))
 
 
 def mistakes_of_parts(right: Callable, names: Sequence[str]) -> Slips:

@@ -48,6 +48,7 @@ def agree(
     names: Sequence[str] | None = None,
     results: Sequence[str] = (),
     gradients: Sequence[str] = (),
+    otherwise: Callable[[list[Tried]], str | None] | None = None,
     within: Tolerance = 1e-5,
 ) -> None:
     """Raise NotYet unless `answer` gives what `right` gives on every case (a tuple of arguments).
@@ -58,8 +59,9 @@ def agree(
     `more()` gives further cases, which only help to say what is wrong.
     `names` of the arguments and of the `results` are used in messages; by default the arguments
     are called as those of `right`; if `names` is empty, nothing is said of them.
-    `gradients` names the arguments (float tensors) whose gradients must be right, too. `within` is
-    the tolerance, absolute or relative, or a pair of both: the relative one comes first.
+    `otherwise(tried)` has the word before the general message. `gradients` names the arguments
+    (float tensors) whose gradients must be right, too. `within` is the tolerance, absolute or
+    relative, or a pair of both: the relative one comes first.
     """
     arguments = list(inspect.signature(right).parameters)
     names = arguments if names is None else list(names)
@@ -67,11 +69,12 @@ def agree(
     _require_finite(tried, names)
     if not all(one.fits for one in tried):
         got = [one.got for one in tried]
-        known = {**(mistakes or {}), **usual_mistakes(right)}
+        known = {**(mistakes or {}), **usual_mistakes(right, results)}
         says = known_mistake(known, cases, got, within)
         exactly = within if isinstance(within, tuple) else min(within, EXACTLY)
         says = says or two_mistakes(known, cases, got, [one.want for one in tried], exactly)
         says = says or _drawn(answer, right, cases[0], names)
+        says = says or (otherwise and otherwise(tried))
         if not says:
             further = _further(answer, right, more(), names, within)
             says = difference(tried, further, names, results)
