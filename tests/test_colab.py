@@ -136,7 +136,7 @@ def test_every_notebook_has_the_address_of_the_config():
     wrong = [
         path.name
         for path in NOTEBOOKS
-        if [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"][0]
+        if next(c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code")
         != right
     ]
     assert not wrong, "run `make repository URL=…`, or `make notebooks`"

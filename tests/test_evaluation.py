@@ -2,6 +2,7 @@ import math
 import os
 import subprocess
 import sys
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -226,7 +227,7 @@ def test_bounds_start_at_the_elbo_and_rise_to_the_evidence():
     many = x.expand(4000, 2, 1, 2)
     rising = [estimate(bounds_of(model, many, k)) for k in (1, 4, 16, 64, 256)]
     assert rising[0].mean == pytest.approx(elbo, abs=5 * rising[0].standard_error)
-    for low, high in zip(rising, rising[1:], strict=False):
+    for low, high in pairwise(rising):
         assert high.mean > low.mean
     assert rising[-1].mean == pytest.approx(evidence(x).item(), abs=0.01)
 

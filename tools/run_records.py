@@ -118,7 +118,7 @@ def table(head: list[str], body: list[list[str]]) -> list[str]:
 
 def compared(row: dict, records: list[dict]) -> list[str]:
     """What was published beside what we measured, one column a seed."""
-    by_seed = {seed: None for seed in row["seeds"]} | {one["seed"]: one for one in records}
+    by_seed = dict.fromkeys(row["seeds"]) | {one["seed"]: one for one in records}
     head = ["nats per picture", "published", *(f"seed {seed}" for seed in by_seed)]
     body = [
         [name_of(one["measure"]), published_text(one)]

@@ -20,7 +20,7 @@ from sphinx.errors import ExtensionError
 
 # The tool that makes the records knows how they are read, too.
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
-from run_records import (  # noqa: E402
+from run_records import (
     NOT_RUN,
     compared,
     duration,

@@ -1,5 +1,7 @@
 """Answers to the exercises of chapter 1, right in different styles, and wrong in known ways."""
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -149,7 +151,7 @@ def nets(pixels, d, hidden=32, bend=nn.ReLU, last=nn.Identity, code=nn.Identity)
 def deep(pixels, d):
     def mlp(*sizes):
         layers = []
-        for a, b in zip(sizes[:-1], sizes[1:], strict=True):
+        for a, b in pairwise(sizes):
             layers += [nn.Linear(a, b), nn.Tanh()]
         return nn.Sequential(*layers[:-1])
 

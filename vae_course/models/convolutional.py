@@ -1,6 +1,7 @@
 """`ConvolutionalVAE`: each layer halves or doubles the picture."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import nn
@@ -55,7 +56,7 @@ def _halved(height: int, width: int, times: int) -> tuple[int, int]:
 
 def _encoder(channels, small, shape, latent_dim) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Unflatten(1, tuple(shape))]
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in pairwise(channels):
         layers += [nn.Conv2d(before, after, **HALF), nn.ReLU()]
     features = channels[-1] * small[0] * small[1]
     return nn.Sequential(*layers, nn.Flatten(), nn.Linear(features, 2 * latent_dim))
@@ -67,6 +68,6 @@ def _decoder(channels, small, latent_dim) -> nn.Sequential:
         nn.Linear(latent_dim, features),
         nn.Unflatten(1, (channels[-1], *small)),
     ]
-    for after, before in reversed(list(zip(channels, channels[1:], strict=False))):
+    for after, before in reversed([*pairwise(channels)]):
         layers += [nn.ReLU(), nn.ConvTranspose2d(before, after, **HALF)]
     return nn.Sequential(*layers, nn.Flatten())

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from torch import Tensor, nn
@@ -21,7 +22,7 @@ def mlp(sizes: Sequence[int], activation: str = "relu") -> nn.Sequential:
     if activation not in ACTIVATIONS:
         raise ValueError(f"activation must be one of {list(ACTIVATIONS)}, but is {activation!r}")
     layers = [nn.Linear(sizes[0], sizes[1])]
-    for inputs, outputs in zip(sizes[1:], sizes[2:], strict=False):
+    for inputs, outputs in pairwise(sizes[1:]):
         layers += [ACTIVATIONS[activation](), nn.Linear(inputs, outputs)]
     return nn.Sequential(*layers)
 

@@ -58,7 +58,7 @@ class Turned:
     def on(self, other: Callable) -> "Turned | None":
         """Both, where they are of one formula and do not turn the same knob."""
         fits = isinstance(other, Turned) and other.formula is self.formula
-        if not fits or self.reduce and other.reduce or self.knobs.keys() & other.knobs.keys():
+        if not fits or (self.reduce and other.reduce) or self.knobs.keys() & other.knobs.keys():
             return None
         return replace(self, reduce=self.reduce or other.reduce, knobs=self.knobs | other.knobs)
 

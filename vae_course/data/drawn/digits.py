@@ -28,7 +28,7 @@ RANGES = {  # lowest, likeliest and highest value of each triangular factor
     "shift_x": (-1.0, 0.0, 1.0),
     "shift_y": (-1.0, 0.0, 1.0),
 }
-SHAPES = {name: () for name in ("digit", "style", *RANGES)} | {"wobble": (CONTROLS, 2)}
+SHAPES = dict.fromkeys(("digit", "style", *RANGES), ()) | {"wobble": (CONTROLS, 2)}
 
 # Three ways to write each digit, the commonest first. Control points "x,y" in percent of the
 # digit's height, y down, in the order of writing; "|" lifts the pen. Equal points are one, so that
