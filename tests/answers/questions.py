@@ -186,6 +186,13 @@ def doubled_by_isclose(loss, x, y):
     return doubled(loss, x, y, test=lambda n, o: not math.isclose(n, o))
 
 
+def halves(loss, x, y, first=None):
+    """The whole against a part, which has other errors."""
+    n, h = first or (len(x) + 1) // 2, first or (x.shape[2] + 1) // 2
+    parts = (x[:n], y[:n]), (x[:, :, :h], y[:, :, :h])
+    return tuple("sum" if loss(x, y) / loss(*part) > 1.5 else "mean" for part in parts)
+
+
 def halved(loss, x, y):
     """Take things away: one picture, shown alone and three times."""
     one = x[:1], y[:1]
@@ -343,6 +350,25 @@ WRONG = {
             "division is missing",
         ),
         (lambda a, b, t: torch.stack([walk(a, b, s) for s in (0, t, 1)]), "shape"),
+        (lambda a, b, t: walk(a, b, t).squeeze(), "batch"),
+        (  # an angle above 90 degrees has another one with the same sine
+            straightened(
+                lambda a, b: torch.asin(
+                    (1 - F.cosine_similarity(a, b, dim=1) ** 2).clamp(0, 1).sqrt()
+                )[:, None]
+            ),
+            None,
+        ),
+        (
+            straightened(lambda a, b: torch.acos(F.cosine_similarity(a, b, dim=1).abs())[:, None]),
+            None,
+        ),
+        (
+            lambda a, b, t: (
+                walk(b, a, t) * torch.sin(torch.acos(F.cosine_similarity(a, b)))[:, None]
+            ),
+            "two slips",
+        ),
     ],
     "report": [
         (lambda e: (e.mean(), e.std() / e.numel() ** 0.5), "one more picture"),
@@ -367,9 +393,13 @@ WRONG = {
         (lambda e: report(e[:1]), "throw the others away"),
         (lambda e: (e.mean(), e.mean(0).std() / (e.shape[1] - 1) ** 0.5), "counted twice"),
         (lambda e: (e.mean(), (report(e)[1] ** 2 + e.var(0).mean() / e.numel()) ** 0.5), "add the"),
-        (lambda e: report(e.median(0, keepdim=True).values), None),
+        (lambda e: report(e.median(0, keepdim=True).values), "middle draw"),
+        (lambda e: (-e.abs().mean(), report(e)[1]), None),
+        (lambda e: (-e.mean(), e.std() / e.numel() ** 0.5), "two slips"),
+        (lambda e: (e.mean(0).sum(), e.mean(0).std()), "two slips"),
+        (lambda e: (report(e)[1] * 2, e.mean()), "two slips"),
         (lambda e: (e.mean(), 1.96 * report(e)[1]), "1.96"),
-        (lambda e: (e.median(), report(e)[1]), None),
+        (lambda e: (e.median(), report(e)[1]), "a median"),
         (lambda e: e.mean(), "shape"),
     ],
     "bits_per_dimension": [
@@ -388,7 +418,13 @@ WRONG = {
         (lambda e, d, s: (math.log(s) - e) / math.prod(d) / math.log(2), "once a picture"),
         (lambda e, d, s: bits(e, d, s).mean(), "averaged over the batch"),
         (lambda e, d, s: bits(e, d, s).float(), "float64"),
-        (lambda e, d, s: bits(e, d, s + 1), None),
+        (lambda e, d, s: bits(e, d, s + 1), "`scale` + 1"),
+        (lambda e, d, s: bits(e, d, s).clamp(min=0), None),
+        (lambda e, d, s: bits(e, d, s).abs(), None),
+        (lambda e, d, s: bits(e, d, max(s, 1)), None),
+        (lambda e, d, s: bits(-e, d, s) * math.log(2), "two slips"),
+        (lambda e, d, s: bits(e, d[1:], 1), "two slips"),
+        (lambda e, d, s: (math.log(s) - e) / math.prod(d), "two slips"),
     ],
     "mix_up": [
         (lambda b, a, s: cdf(apart(b, a, s).norm(dim=1)), "all the way"),
@@ -410,8 +446,14 @@ WRONG = {
         (lambda b, a, s: cdf(apart(b, a, s).norm(dim=1) / 4), "halve the distance twice"),
         (lambda b, a, s: cdf((a - b).norm(dim=1) / s.exp().mean(1) / 2), "One σ"),
         (lambda b, a, s: torch.sigmoid(-apart(b, a, s).norm(dim=1) / 2), "logistic"),
-        (mix_up_by_draws, None),
-        (lambda b, a, s: mix_up(b, a, s.mean(1, keepdim=True)), None),
+        (mix_up_by_draws, "draws"),
+        (lambda b, a, s: mix_up(b, a, s.mean(1, keepdim=True)), "One log σ"),
+        (lambda b, a, s: mix_up(b, a, s.clamp(-5, 20)), "moderate σ"),
+        (lambda b, a, s: mix_up(b, a, s.clamp(-20, 2)), "moderate σ"),
+        (lambda b, a, s: cdf(((b - a) / (s.exp() + 1e-8)).norm(dim=1) / 2), "below a fraction"),
+        (lambda b, a, s: 1 - mix_up(b, a, s / 2), "two slips"),
+        (lambda b, a, s: 2 * cdf(apart(b, a, s).norm(dim=1)), "two slips"),
+        (lambda b, a, s: cdf(apart(b, a, 0 * s).abs().sum(1) / 2), "two slips"),
         (lambda b, a, s: mix_up(b, a, s).float(), "float64"),
     ],
     "std_of_weight": [
@@ -427,7 +469,13 @@ WRONG = {
         (lambda w, d, a: math.log(behind(w, d, a)), "log σ"),
         (lambda w, d, a: 2 * behind(w, d, a), "the other way"),
         (lambda w, d, a: behind(w, d, a) * torch.ones(d), "shape"),
-        (lambda w, d, a: behind(w, (784,), a), None),
+        (lambda w, d, a: behind(w, (784,), a), "784"),
+        (lambda w, d, a: behind(w, d, a) / 2**0.5, "after the root"),
+        (lambda w, d, a: min(behind(w, d, a), 1.0), None),
+        (lambda w, d, a: behind(min(w, 1.0), d, a), None),
+        (lambda w, d, a: behind(2 * w, d, False), "two slips"),
+        (lambda w, d, a: behind(w, d, not a) ** 2, "two slips"),
+        (lambda w, d, a: math.log(behind(w, d[1:], a)), "two slips"),
     ],
     "reductions": [
         (lambda f, x, y: doubled(f, x, y)[::-1], "order"),
@@ -455,10 +503,20 @@ WRONG = {
         ),
         (lambda f, x, y: doubled(f, x, y)[0], "two words"),
         (lambda f, x, y: tuple(word == "sum" for word in doubled(f, x, y)), "two words"),
-        (lambda f, x, y: ("sum" if f(x, y).abs() > 1 else "mean", doubled(f, x, y)[1]), None),
+        (
+            lambda f, x, y: ("sum" if f(x, y).abs() > 1 else "mean", doubled(f, x, y)[1]),
+            "some losses",
+        ),
+        (halves, "part of the pictures"),
+        (lambda f, x, y: halves(f, x, y, first=1), None),
+        (lambda f, x, y: (doubled(f, x, y)[0], halves(f, x, y)[1]), None),
+        (lambda f, x, y: halves(f, x.flip(0, 2), y.flip(0, 2)), None),
     ],
     "disguise": [
         (lambda decode, d: decode, "still shows"),
+        (turned(lambda d: torch.linalg.qr(torch.randn(d, d).double()).Q), "now and then"),
+        (lambda decode, d: lambda z: decode(z.clamp(-4, 4) @ cosines(d)), "Far out"),
+        (lambda decode, d: lambda z: decode((z + 0.1 * z.abs()) @ cosines(d)), "prior"),
         (lambda decode, d: lambda z: decode(z.flip(1)), "exchanged"),
         (lambda decode, d: lambda z: decode(-z), "turned them round"),
         (lambda decode, d: lambda z: decode(2 * z), "stretch or shrink"),

@@ -5,8 +5,9 @@ import math
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, uniform
+from vae_course.checks.judging.together import Then
 
 
 def densities(seed: int | None) -> list[tuple[Tensor, tuple[int, ...], float]]:
@@ -19,26 +20,23 @@ def densities(seed: int | None) -> list[tuple[Tensor, tuple[int, ...], float]]:
         (2, (3, 2, 2), 1.0),
         (2, (1, 4, 3), 0.25),
     ):
-        per_pixel = uniform(g, batch, low=0.2, high=2.5)
-        per_pixel[1:] = uniform(g, batch - 1, low=-1.5, high=2.5)
-        per_pixel[2:] *= per_pixel[1:-1].sign()
+        signs = 1 - 2 * (torch.arange(batch) % 2)  # likely pictures and unlikely ones
+        per_pixel = signs * uniform(g, batch, low=0.2, high=2.5)
         cases.append((per_pixel * math.prod(shape), shape, scale))
     return cases
 
 
-def bits(*, size=math.prod, grey=math.log, sign=-1.0, base=2.0):
-    def of(elbo, shape, scale):
-        return (sign * elbo / size(shape) + grey(scale)) / math.log(base)
-
-    return of
+def per_dimension(elbo, shape, scale, *, size=math.prod, grey=math.log, sign=-1.0, base=2.0):
+    return (sign * elbo / size(shape) + grey(scale)) / math.log(base)
 
 
+bits = turned(per_dimension, lambda bits: bits)
 SLIPS = {
-    "This is in nats, not in bits.": bits(base=math.e),
+    "This is in nats, not in bits.": Then(lambda bits: bits * math.log(2)),
     "You multiply where nats become bits: fewer bits than nats?": (
-        lambda e, d, s: bits()(e, d, s) * math.log(2) ** 2
+        Then(lambda bits: bits * math.log(2) ** 2)
     ),
-    "Your logarithm has base 10. A bit is one of two.": bits(base=10.0),
+    "Your logarithm has base 10. A bit is one of two.": Then(lambda bits: bits * math.log10(2)),
     "You ignore the scale: a density depends on the unit in which grey is counted.": (
         bits(grey=lambda scale: 0.0)
     ),
@@ -73,6 +71,7 @@ SLIPS = {
     "You multiply by the scale itself. In a logarithm a factor is added.": (
         lambda e, d, s: -e / math.prod(d) / math.log(2) * s
     ),
+    "You take `scale` + 1. Pixels were divided by `scale`.": bits(grey=lambda v: math.log(v + 1)),
     "The scale is taken as 255, whatever it is.": bits(grey=lambda v: math.log(255)),
     "The scale is taken as 256, whatever it is.": bits(grey=lambda v: math.log(256)),
 }

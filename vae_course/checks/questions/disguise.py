@@ -12,7 +12,7 @@ from vae_course.checks.judging.inputs import fresh, normal
 from vae_course.checks.judging.running import kind, require, run
 from vae_course.checks.judging.seeded import seeded
 
-MANY = 6000
+MANY = 20_000
 ERRORS = 7  # standard errors of room
 DIRECTIONS = 20  # from which draws are looked at
 CALLS = 60  # of an answer that may draw its turn by chance

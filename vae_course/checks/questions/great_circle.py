@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
 
@@ -69,24 +69,21 @@ def angle(a: Tensor, b: Tensor, dim: int = -1) -> Tensor:
     return torch.acos(F.cosine_similarity(a, b, dim=dim).clamp(-1, 1)).unsqueeze(dim)
 
 
-def by_angle(angle=angle, *, swap=False, divide=True, unit=False) -> Callable:
+def even_steps(start, end, t, *, angle=angle, swap=False, divide=True, unit=False) -> Tensor:
     """The usual weights, with room for slips."""
-
-    def walk(start, end, t):
-        omega = angle(start, end)
-        first, last = (F.normalize(v, dim=1) if unit else v for v in (start, end))
-        if swap:
-            first, last = last, first
-        total = torch.sin((1 - t) * omega) * first + torch.sin(t * omega) * last
-        return total / torch.sin(omega) if divide else total
-
-    return walk
+    omega = angle(start, end)
+    first, last = (F.normalize(v, dim=1) if unit else v for v in (start, end))
+    if swap:
+        first, last = last, first
+    total = torch.sin((1 - t) * omega) * first + torch.sin(t * omega) * last
+    return total / torch.sin(omega) if divide else total
 
 
 def straight(a, b, t):
     return (1 - t) * a + t * b
 
 
+by_angle = turned(even_steps, lambda point: point)
 SLIPS = {
     "This is the straight line. Between draws it passes where no draw is.": straight,
     "You walk from the end to the start: t = 0 must give the start.": by_angle(swap=True),
@@ -115,21 +112,21 @@ SLIPS = {
         * straight(a.norm(dim=1, keepdim=True), b.norm(dim=1, keepdim=True), t)
     ),
     "You found one angle for the whole batch. Each pair has its own.": by_angle(
-        lambda a, b: angle(a.flatten(), b.flatten())
+        angle=lambda a, b: angle(a.flatten(), b.flatten())
     ),
     "Your angle runs over the batch. It is one between vectors, which are rows.": by_angle(
-        lambda a, b: angle(a, b, dim=0)
+        angle=lambda a, b: angle(a, b, dim=0)
     ),
     "You take the cosine for the angle.": by_angle(
-        lambda a, b: F.cosine_similarity(a, b, dim=1)[:, None]
+        angle=lambda a, b: F.cosine_similarity(a, b, dim=1)[:, None]
     ),
     "You call vectors at a small angle parallel. The straight line will do only where the angle is "
     "next to 0.": lambda a, b, t: torch.where(
         F.cosine_similarity(a, b, dim=1)[:, None] > 0.99, straight(a, b, t), by_angle()(a, b, t)
     ),
-    "You walk half the angle only.": by_angle(lambda a, b: angle(a, b) / 2),
+    "You walk half the angle only.": by_angle(angle=lambda a, b: angle(a, b) / 2),
     "The sine of an angle in degrees? torch counts in radians.": by_angle(
-        lambda a, b: torch.rad2deg(angle(a, b))
+        angle=lambda a, b: torch.rad2deg(angle(a, b))
     ),
     "You divide by the angle. Divide by what makes both ends right.": lambda a, b, t: (
         by_angle(divide=False)(a, b, t) / angle(a, b)
@@ -150,10 +147,10 @@ def great_circle(start: Tensor, end: Tensor, t: float) -> Tensor:
 
     Here: each row by itself, turned in the plane of its two vectors.
     """
-    return torch.stack([turned(a, b, t) for a, b in zip(start, end, strict=True)])
+    return torch.stack([in_their_plane(a, b, t) for a, b in zip(start, end, strict=True)])
 
 
-def turned(a: Tensor, b: Tensor, t: float) -> Tensor:
+def in_their_plane(a: Tensor, b: Tensor, t: float) -> Tensor:
     first = a / a.norm()
     off = b - (b @ first) * first
     if off.norm() < 1e-9 * b.norm():  # the same direction: the limit is the straight line

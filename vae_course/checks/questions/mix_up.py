@@ -6,8 +6,9 @@ import torch
 from torch import Tensor
 from torch.distributions import Normal, kl_divergence
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import SIZES, fresh, normal, uniform
+from vae_course.checks.judging.together import Given, Then
 
 ASTRAY = (
     "It is right for moderate σ, but not where log σ is -12 or 5. Is something clamped, or added "
@@ -34,20 +35,29 @@ def far_from_one(seed: int | None) -> list[tuple[Tensor, Tensor, Tensor]]:
     return cases
 
 
-def wrong_side(reduce=lambda u: u.norm(dim=1), *, half=0.5, power=1.0, of=torch.special.ndtr):
-    return lambda b, a, s: of(-half * reduce((b - a) * torch.exp(-power * s)))
+def chance(b, a, s, *, reduce=lambda u: u.norm(dim=1), half=0.5, power=1.0, of=torch.special.ndtr):
+    return of(-half * reduce((b - a) * torch.exp(-power * s)))
 
 
+wrong_side = turned(chance, lambda chances: chances)
 SLIPS = {
     "You go all the way to Alice. Where does her half begin?": wrong_side(half=1.0),
     "You halve the distance twice.": wrong_side(half=0.25),
     "One σ for all latents: each latent has its own.": (
         lambda b, a, s: torch.special.ndtr(-(b - a).norm(dim=1) / s.exp().mean(1) / 2)
     ),
+    "One log σ for all latents: each latent has its own.": (
+        Given(lambda b, a, s: (b, a, s.mean(1, keepdim=True)))
+    ),
+    "One σ for the whole batch: each example has its own.": (
+        Given(lambda b, a, s: (b, a, s.mean(0, keepdim=True)))
+    ),
     "This is a logistic curve. The distance to the border is normally distributed.": (
         wrong_side(of=torch.sigmoid)
     ),
-    "This is the chance that all is well. It must be below one half.": wrong_side(half=-0.5),
+    "This is the chance that all is well. It must be below one half.": (
+        Then(lambda chances: 1 - chances)
+    ),
     "σ is not used.": wrong_side(power=0.0),
     "The distance is divided by σ². It must be in units of σ.": wrong_side(power=2.0),
     "This treats log σ as log σ².": wrong_side(power=0.5),
@@ -56,21 +66,23 @@ SLIPS = {
         lambda b, a, s: torch.special.ndtr(-((b - a) / s).norm(dim=1) / 2)
     ),
     "You add the distances in each latent. The straight distance goes across.": (
-        wrong_side(lambda u: u.abs().sum(1))
+        wrong_side(reduce=lambda u: u.abs().sum(1))
     ),
-    "You add signed distances, which can cancel.": wrong_side(lambda u: u.sum(1)),
+    "You add signed distances, which can cancel.": wrong_side(reduce=lambda u: u.sum(1)),
     "You add signed distances, which can cancel. At the end it is too late for their size.": (
-        wrong_side(lambda u: u.sum(1).abs())
+        wrong_side(reduce=lambda u: u.sum(1).abs())
     ),
     "You average the latents. Each of them helps to tell the two apart.": (
-        wrong_side(lambda u: u.square().mean(1).sqrt())
+        wrong_side(reduce=lambda u: u.square().mean(1).sqrt())
     ),
     "You average the distances in each latent. Each latent helps to tell the two apart.": (
-        wrong_side(lambda u: u.abs().mean(1))
+        wrong_side(reduce=lambda u: u.abs().mean(1))
     ),
-    "A root is missing: a distance is not its square.": wrong_side(lambda u: u.square().sum(1)),
+    "A root is missing: a distance is not its square.": wrong_side(
+        reduce=lambda u: u.square().sum(1)
+    ),
     "You take the largest distance in a latent. All of them count.": (
-        wrong_side(lambda u: u.abs().max(1).values)
+        wrong_side(reduce=lambda u: u.abs().max(1).values)
     ),
     "You multiply chances of the latents. It takes no mix-up in *every* latent.": (
         lambda b, a, s: torch.special.ndtr(-((b - a).abs() * torch.exp(-s)) / 2).prod(1)

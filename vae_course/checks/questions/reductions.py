@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from vae_course.checks.judging.check import trial
-from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.inputs import fresh, uniform
 from vae_course.checks.judging.running import require, require_something, run
 
 WORDS = ("mean", "sum")
@@ -50,22 +50,24 @@ def losses(seed: int | None) -> list[tuple[Loss, Tensor, Tensor]]:
         for words in BOTH:
             factor = size * uniform(g, 1, low=0.5, high=2).item()
             tilt = 1 if len(set(words)) == 1 else -1
-            cases.append((Loss(cost, factor, words, tilt), *pictures(g)))
+            falls = ((word == "sum") == (size < 1) for word in words)
+            cases.append((Loss(cost, factor, words, tilt), *pictures(g, *falls)))
     return cases
 
 
-def pictures(g: Generator) -> tuple[Tensor, Tensor]:
-    """Two batches, and errors that grow from picture to picture and from pixel to pixel, or fall.
+def pictures(g: Generator, in_batch: bool, in_picture: bool) -> tuple[Tensor, Tensor]:
+    """Two batches, and errors that fall from picture to picture and from pixel to pixel, or grow.
 
-    So a part of them says nothing of the whole.
+    So the first part of them says nothing of the whole: a sum looks like a mean, and a mean like a
+    sum, for tiny losses; for large ones, the last part misleads in the same way.
     """
     shape = SHAPES[int(torch.randint(len(SHAPES), (1,), generator=g))]
-    x, error = uniform(g, *shape), 0.4 * torch.tanh(normal(g, *shape))
-    for dim in range(4):
+    x, error = uniform(g, *shape), uniform(g, *shape, low=0.3, high=0.4)
+    for dim, falls in enumerate((in_batch, in_picture, in_picture, in_picture)):
         slope = 8.0 ** -torch.linspace(0, 1, shape[dim]).double()
-        slope = slope.flip(0) if uniform(g, 1).item() < 0.5 else slope
+        slope = slope if falls else slope.flip(0)
         error = error * slope.view([-1 if dim == k else 1 for k in range(4)])
-    return x, x + error
+    return x, x + error * (uniform(g, *shape) - 0.5).sign()
 
 
 BATCH, PIXELS, SIZE = (2, 1, 1, 1), (1, 1, 2, 1), (2, 1, 2, 1)

@@ -75,6 +75,14 @@ SLIPS = {
         (e.logsumexp(0) - math.log(len(e))).mean(),
         (e.logsumexp(0) - math.log(len(e))).std() / math.sqrt(e.shape[1]),
     ),
+    "You take the middle draw of each picture. The ELBO is a mean over draws.": lambda e: (
+        e.median(0).values.mean(),
+        e.median(0).values.std() / math.sqrt(e.shape[1]),
+    ),
+    "You report a median. Others report means.": mean_and(error, lambda e: e.median()),
+    "You report the median picture. Others report means.": (
+        mean_and(error, lambda e: e.mean(0).median())
+    ),
     "You sum over the pictures. Report nats per picture.": (
         mean_and(error, lambda e: e.mean(0).sum())
     ),

@@ -6,8 +6,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, uniform
+from vae_course.checks.judging.together import Given, Then
 
 
 def losses(seed: int | None) -> list[tuple[float, tuple[int, ...], bool]]:
@@ -27,30 +28,34 @@ def losses(seed: int | None) -> list[tuple[float, tuple[int, ...], bool]]:
     ]
 
 
-def behind(by=lambda d, averaged: d if averaged else 1, *, two=2.0, power=0.5):
-    return lambda weight, shape, averaged: torch.tensor(
-        (weight * by(math.prod(shape), averaged) / two) ** power, dtype=torch.float64
-    )
+def factors(weight, shape, averaged, *, by=lambda d, averaged: d if averaged else 1, two=2.0):
+    std = math.sqrt(weight * by(math.prod(shape), averaged) / two)
+    return torch.tensor(std, dtype=torch.float64)
 
 
+behind = turned(factors, lambda std: std)
 SLIPS = {
-    "This is σ², not σ.": behind(power=1.0),
+    "This is σ², not σ.": Then(torch.square),
     "In the density the squared error has a factor ½, which you forget.": behind(two=1.0),
     "The ½ of the density goes the other way.": behind(two=0.5),
     "You treat an averaged error as a summed one: the number of pixels matters.": (
-        behind(lambda d, averaged: 1)
+        behind(by=lambda d, averaged: 1)
     ),
-    "You treat a summed error as an averaged one.": behind(lambda d, averaged: d),
-    "Averaged and summed are swapped.": behind(lambda d, averaged: 1 if averaged else d),
-    "The number of pixels goes the other way.": behind(lambda d, a: 1 / d if a else 1),
-    "You forget the channels: each of them is averaged, too.": lambda w, shape, averaged: behind()(
-        w, shape[1:], averaged
+    "You treat a summed error as an averaged one.": behind(by=lambda d, averaged: d),
+    "Averaged and summed are swapped.": behind(by=lambda d, averaged: 1 if averaged else d),
+    "The number of pixels goes the other way.": behind(by=lambda d, a: 1 / d if a else 1),
+    "You forget the channels: each of them is averaged, too.": (
+        Given(lambda weight, shape, averaged: (weight, shape[1:], averaged))
+    ),
+    "You take 784 pixels, whatever the shape.": behind(by=lambda d, a: 784 if a else 1),
+    "You divide by 2 after the root. It belongs below it.": (
+        lambda w, shape, averaged: behind()(w, shape, averaged) / math.sqrt(2)
     ),
     "The weight goes the other way: a heavier KL is a wider likelihood.": (
-        lambda w, shape, averaged: behind()(1 / w, shape, averaged)
+        Given(lambda weight, shape, averaged: (1 / weight, shape, averaged))
     ),
-    "σ falls with your weight, but a heavier KL is a wider likelihood.": behind(power=-0.5),
-    "This is log σ.": lambda *case: behind()(*case).log(),
+    "σ falls with your weight, but a heavier KL is a wider likelihood.": Then(torch.reciprocal),
+    "This is log σ.": Then(torch.log),
 }
 
 
