@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.together import Given
 
 THIRD = 1 / 3
 NEAR_LIMITS = (-0.45, -0.1, 0.1, 0.25, 0.325, 0.342, 0.42, 0.7, 1.3)
@@ -76,6 +77,9 @@ def drift(before, after):
 
 
 SLIPS = {
+    "`before` and `after` are swapped.": (
+        Given(lambda before, after, wanted, asked: (after, before, wanted, asked))
+    ),
     "The first is not divided by what was asked.": (
         part(0, lambda b, a, w, asked: moved(b, a, w).mean())
     ),

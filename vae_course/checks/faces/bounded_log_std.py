@@ -16,16 +16,17 @@ FAR = 6.0
 STEP = 0.02  # between two values of raw
 SHARPEST = 0.2  # what the slope may change by in a step; a kink changes it at once
 HUGE = 1000.0
+DEEP = 30.0  # below the bound, where a slope must still lead up
 
 
 def floors(seed: int | None) -> list[tuple[Tensor, float]]:
-    """(raw, lowest): raw from 12 below the bound to 12 above, (2, 600)."""
+    """(raw, lowest): raw from 12 below the bound to 12 above, (2, 3, 200)."""
     g = fresh(seed)
     steps = STEP * torch.arange(-600, 600).double()
     spans = ((-5.0, -4.0), (-2.5, -1.5), (0.5, 1.5))
     bounds = [uniform(g, 1, low=low, high=high).item() for low, high in spans]
     shift = STEP * uniform(g, 1).item()
-    return [((lowest + shift + steps).view(2, -1), lowest) for lowest in bounds]
+    return [((lowest + shift + steps).view(2, 3, -1), lowest) for lowest in bounds]
 
 
 SLIPS = {
@@ -92,6 +93,7 @@ def bounded_log_std(answer: Callable, seed: int | None) -> None:
         require_values(raw, lowest, found)
         require_slopes(answer, raw, lowest)
     require_far_values(answer, given[0][1])
+    require_deep_slope(answer, given[0][1])
 
 
 def require_values(raw: Tensor, lowest: float, found: tuple[Tensor, ...]) -> None:
@@ -151,6 +153,15 @@ def slope_of(answer: Callable, raw: Tensor, lowest: float) -> Tensor | None:
     if not isinstance(value, Tensor) or not value.requires_grad:
         return None
     return torch.autograd.grad(value.sum(), given)[0]
+
+
+def require_deep_slope(answer: Callable, lowest: float) -> None:
+    slope = slope_of(answer, torch.tensor([lowest - DEEP]).double(), lowest)
+    require(
+        slope is not None and slope.item() > 0,
+        f"{DEEP:g} below the bound the gradient in `raw` is 0: a σ that has fallen so low stays "
+        "there.",
+    )
 
 
 def require_far_values(answer: Callable, lowest: float) -> None:

@@ -5,6 +5,7 @@ from torch import Tensor
 
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal
+from vae_course.checks.judging.together import Given, Then
 
 
 def faces(seed: int | None) -> list[tuple[Tensor, Tensor, Tensor]]:
@@ -69,7 +70,7 @@ def medians(codes, smiles, glasses):
 SLIPS = {
     "This is the difference of all who smile and all who do not. More of the one kind wear "
     "glasses, so glasses come along.": plain,
-    "The sign is wrong: your direction takes a smile away.": lambda *case: -direction.right(*case),
+    "The sign is wrong: your direction takes a smile away.": Then(torch.neg),
     "The sign is wrong, and glasses come along.": lambda *case: -plain(*case),
     "You take the difference among those with glasses only. Both kinds count.": (
         lambda c, s, g: within(c, s, g)
@@ -81,13 +82,13 @@ SLIPS = {
     "This is a linear regression on smile and glasses. It weighs the two kinds by their numbers; "
     "here both should count the same.": without_product,
     "The two differences are added. Average them, or you ask for twice the smile.": (
-        lambda *case: 2 * direction.right(*case)
+        Then(lambda direction: 2 * direction)
     ),
     "The two differences are subtracted from one another. That is what glasses do to a smile.": (
         lambda c, s, g: within(c, s, g) - within(c, s, ~g)
     ),
     "This is the direction of glasses, among those who smile and those who do not.": (
-        lambda c, s, g: direction.right(c, g, s)
+        Given(lambda codes, smiles, glasses: (codes, glasses, smiles))
     ),
     "This is the direction of glasses.": lambda c, s, g: plain(c, g, s),
     "These are sums, not means: they grow with the number of faces.": sums,
@@ -95,14 +96,23 @@ SLIPS = {
         from_all
     ),
     "You normalised it. Its length says how much a smile is.": (
-        lambda *case: direction.right(*case) / direction.right(*case).norm()
+        Then(lambda direction: direction / direction.norm())
     ),
     "You compare faces that smile and wear glasses with those that do neither.": (
         lambda c, s, g: mean(c, s & g) - mean(c, ~s & ~g)
     ),
+    "This is the mean of those who smile. A direction leads from those who do not to them.": (
+        lambda c, s, g: mean(c, s)
+    ),
+    "You compare smiles without glasses with all who do not smile, among whom some wear them.": (
+        lambda c, s, g: mean(c, s & ~g) - mean(c, ~s)
+    ),
+    "You compare smiles with glasses with all who do not smile, among whom some wear none.": (
+        lambda c, s, g: mean(c, s & g) - mean(c, ~s)
+    ),
     "You took the medians. The task asks for means.": medians,
     "You averaged over the latents, too. A direction has one number for each of them.": (
-        lambda *case: direction.right(*case).mean()
+        Then(torch.mean)
     ),
     "This is one difference for each kind. Average the two.": (
         lambda c, s, g: torch.stack([within(c, s, ~g), within(c, s, g)])

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal
+from vae_course.checks.judging.together import Given
 
 # (batch, C, H, W) and the patch. No two of these numbers are mixed up in all of them.
 SIZES = (((3, 3, 4, 6), 2), ((2, 1, 9, 6), 3), ((2, 2, 4, 12), 4), ((4, 3, 5, 5), 5))
@@ -88,6 +89,18 @@ SLIPS = {
     ),
     "All pictures have become one sequence. Keep the batch.": (
         shaped(lambda cut, x, p: cut.flatten(0, 1))
+    ),
+    "The pictures stand on their heads. The first row of patches is the top.": (
+        Given(lambda images, patch: (images.flip(2), patch))
+    ),
+    "The rows of patches run from right to left.": (
+        Given(lambda images, patch: (images.flip(3), patch))
+    ),
+    "The patches stand in the opposite order: first the one on the top left.": (
+        shaped(lambda cut, x, p: cut.flip(1))
+    ),
+    "The channels stand in the opposite order.": (
+        Given(lambda images, patch: (images.flip(1), patch))
     ),
     "You averaged over the channels. Colours must stay.": (
         lambda x, p: patches.right(x.mean(1, keepdim=True), p)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, uniform
 
 WIDTHS = (8, 12, 16, 8)
@@ -35,19 +35,21 @@ def grid(rows: int, columns: int) -> Tensor:
 RIGHT = powers(lambda width: width / 4)
 
 
-def slip(
+def table(
+    rows,
+    columns,
+    width,
     *,
     places: Callable = grid,
     frequencies: Callable = RIGHT,
     arrange: Callable = lambda sr, cr, sc, cc: torch.cat([sr, cr, sc, cc], 1),
-) -> Callable:
+) -> Tensor:
     """`arrange` gets sin and cos of the row, then of the column, each (places, width / 4)."""
+    row, column = (p[:, None] * frequencies(width) for p in places(rows, columns))
+    return arrange(row.sin(), row.cos(), column.sin(), column.cos())
 
-    def table(rows, columns, width):
-        row, column = (p[:, None] * frequencies(width) for p in places(rows, columns))
-        return arrange(row.sin(), row.cos(), column.sin(), column.cos())
 
-    return table
+slip = turned(table, lambda table: table)
 
 
 def in_turn(sr, cr, sc, cc):
