@@ -334,7 +334,6 @@ def test_there_are_chapters():
 LONGER = {
     "01_autoencoders",
     "02_from_ae_to_vae",
-    "06_learned_variance",
     "07_posterior_collapse",
     "08_blur",
     "09_questions",
