@@ -119,17 +119,6 @@ def shifted_by_mean(z, mean, log_std, pictures):
     return q @ pictures / q.sum(1, keepdim=True)
 
 
-def weighted(weigh):
-    return lambda z, m, s, x: weigh(log_q(z, m, s)) @ x
-
-
-def shifted_log_std(by, log):
-    def answer(z, m, s, x):
-        return (log_q(z, m, s * by) + (by - log) * s.sum(1)).softmax(1) @ x
-
-    return answer
-
-
 def number_by_categorical(logs):
     return Categorical(logits=logs).entropy().exp()
 
@@ -230,29 +219,6 @@ RIGHT = {
 # Each with a part of the diagnosis that names the mistake, or None where it has no name.
 WRONG = {
     "sharpness": [
-        (lambda p: filtered(p, padding=1).var((1, 2), correction=0), "zeros stand outside"),
-        (rolled, "opposite side"),
-        (
-            lambda p: by_convolution(F.pad(p[:, None], (1, 1, 1, 1), mode="replicate")[:, 0]),
-            "repeat",
-        ),
-        (lambda p: filtered(p, KERNEL.abs()).var((1, 2), correction=0), "add the pixel itself"),
-        (lambda p: by_convolution(p).sqrt(), "standard deviation"),
-        (lambda p: filtered(p).square().mean((1, 2)), "mean square"),
-        (lambda p: filtered(p).square().sum((1, 2)), "sum of squares"),
-        (lambda p: filtered(p).var((1, 2)), "correction=1"),
-        (lambda p: filtered(p).var(correction=0), "all pictures together"),
-        (lambda p: p.var((1, 2), correction=0), "grey itself"),
-        (lambda p: p.diff(n=2, dim=2)[:, 1:-1].var((1, 2), correction=0), "across only"),
-        (lambda p: filtered(p, KERNEL / 4).var((1, 2), correction=0), "mean of the neighbours"),
-        (lambda p: filtered(p).abs().mean((1, 2)), "mean size"),
-        (
-            lambda p: (
-                p.diff(n=2, dim=1)[:, :, 1:-1].var((1, 2), correction=0)
-                + p.diff(n=2, dim=2)[:, 1:-1].var((1, 2), correction=0)
-            ),
-            "both directions",
-        ),
         (lambda p: by_convolution(p) / p.var((1, 2)), None),
         (lambda p: by_convolution(p.clamp(0, 255)), None),
         (lambda p: filtered(p, KERNEL.abs()).std((1, 2), correction=0), "two slips"),
@@ -266,29 +232,12 @@ WRONG = {
         (lambda p: F.conv2d(p, KERNEL[None, None]).var((1, 2)), "stopped with"),
     ],
     "edge": [
-        (lambda t, tau: (1 - edge(t, tau)[0], edge(t, tau)[1]), "mirrored"),
-        (lambda t, tau: edge(-t, tau), "mirrored"),
-        (lambda t, tau: edge(t, tau**2), "τ² stands"),
-        (lambda t, tau: edge(t, tau**0.5), "√τ"),
-        (lambda t, tau: edge(t, 1.0), "not used"),
-        (lambda t, tau: edge(t / tau, 1.0), "chain rule"),
-        (lambda t, tau: (edge(t, tau)[0], edge(0 * t, tau)[1]), "everywhere"),
-        (lambda t, tau: edge(t, tau)[::-1], "order"),
-        (lambda t, tau: (torch.erf(t / tau / 2**0.5), edge(t, tau)[1]), "from -1 to 1"),
-        (lambda t, tau: ((1 + torch.erf(t / tau)) / 2, edge(t, tau)[1]), "√2"),
-        (lambda t, tau: (edge(t, tau)[0], (-(t**2) / 2 / tau**2).exp() / tau), "constant"),
-        (lambda t, tau: (edge(t, tau)[0], Normal(0, tau).log_prob(t)), "logarithm"),
-        (lambda t, tau: (edge(t, tau)[0], edge(t, tau)[1] / (2 * math.pi) ** 0.5), "its root"),
-        (lambda t, tau: (edge(t, tau)[0], edge(t, tau**0.5)[1]), "τ stands where τ²"),
-        (lambda t, tau: (torch.sigmoid(1.702 * t / tau), edge(t, tau)[1]), "stretched"),
         (by_draws, "draws"),
         (lambda t, tau: (ndtr(-t / tau), -edge(t, tau)[1] * tau), None),
         (lambda t, tau: (torch.erf(t / tau / 2**0.5), edge(t / tau, 1.0)[1]), "two slips"),
         (lambda t, tau: (edge(t, tau)[0], (-(t**2) / 2).exp() / tau), "two slips"),
         (lambda t, tau: (edge(t.abs(), tau)[0], edge(t, tau)[1]), None),
-        (lambda t, tau: (torch.sigmoid(t / tau), edge(t, tau)[1]), "logistic"),
         (lambda t, tau: edge(t, tau)[0], "shape"),
-        (lambda t, tau: ((t > 0).double(), 0 * t), "one edge"),
     ],
     "best_picture": [
         (unsafe, "0 is divided by 0"),
@@ -306,24 +255,6 @@ WRONG = {
             lambda z, m, s, x: (-((z[:, None] - m) ** 2) / s.exp()).mean(2).softmax(1) @ x,
             None,
         ),
-        (lambda z, m, s, x: best(z, m, 0 * s, x), "without σ"),
-        (lambda z, m, s, x: best(z, m, s / 2, x), "log σ as log σ²"),
-        (shifted_log_std(1.0, 0.0), "does not cancel"),
-        (shifted_log_std(1.0, -1.0), "sign of log σ"),
-        (weighted(lambda q: q.softmax(0)), "over the z"),
-        (weighted(lambda q: q.exp()), "division is missing"),
-        (weighted(lambda q: q.exp().softmax(1)), "Softmax takes logarithms"),
-        (weighted(lambda q: (-q).softmax(1)), "sign is wrong"),
-        (lambda z, m, s, x: x[log_q(z, m, s).argmax(1)], "most likely picture"),
-        (lambda z, m, s, x: x.mean(0).expand(len(z), -1), "plain average"),
-        (
-            lambda z, m, s, x: Normal(m, s.exp()).log_prob(z[:, None]).mean(2).softmax(1) @ x,
-            "average over the latents",
-        ),
-        (
-            lambda z, m, s, x: (-((z[:, None] - m) ** 2) / (2 * s).exp() - s).sum(2).softmax(1) @ x,
-            "½ is missing",
-        ),
         (
             lambda z, m, s, x: x[torch.multinomial(log_q(z, m, s).softmax(1), 1)[:, 0]],
             "draws",
@@ -333,13 +264,6 @@ WRONG = {
         (lambda z, m, s, x: Normal(m, s).log_prob(z[:, None]).sum(2).softmax(1) @ x, "ValueError"),
     ],
     "pictures_behind": [
-        (h, "entropy itself"),
-        (lambda q: h(q) / math.log(2), "in bits"),
-        (lambda q: (-h(q)).exp(), "sign of the entropy"),
-        (lambda q: 2 ** h(q), "2 to the power of nats"),
-        (lambda q: (h(q) / math.log(2)).exp(), "e to the power of bits"),
-        (lambda q: 1 / q.softmax(1).square().sum(1), "squared weights"),
-        (lambda q: 1 / q.softmax(1).max(1).values, "largest weight"),
         (number_unsafe, "0 times the logarithm of 0"),
         (number_without_softmax, "e^-2000"),
         (behind_one_shift, "e^-2000"),
@@ -347,28 +271,11 @@ WRONG = {
         (lambda q: h(q.T).exp() / math.log(2), None),
         (lambda q: torch.special.entr(q.softmax(0)).sum(1), "two slips"),
         (lambda q: h(q).mean(), "two slips"),
-        (lambda q: h(q.T).exp(), "z behind a picture"),
-        (lambda q: torch.special.entr(q.softmax(0)).sum(1).exp(), "over the z"),
-        (lambda q: h(q).mean().exp(), "averaged the entropy"),
-        (lambda q: (h(q) / q.shape[1]).exp(), "entropy is a sum"),
         (lambda q: h(q).exp().mean(), "averaged over the batch"),
-        (lambda q: q.shape[1] / h(q).exp(), "what z tells"),
         (lambda q: (q.softmax(1) > 0.01).double().sum(1), None),
-        (lambda q: torch.special.entr(q.exp()).sum(1).exp(), "no probability"),
     ],
     "gain": [
-        (lambda lam, std: 1 - std**2 / lam, "must not be negative"),
         (lambda lam, std: (1 - std**2 / lam).clamp(min=0), "two signs cancel"),
-        (lambda lam, std: (1 - std / lam).clamp(min=0), "squared units"),
-        (lambda lam, std: (1 - lam / std**2).clamp(min=0), "upside down"),
-        (lambda lam, std: lam / (lam + std**2), "added noise"),
-        (lambda lam, std: gain_where(lam, std) ** 2, "gain squared"),
-        (lambda lam, std: (lam > std**2).double(), "All or nothing"),
-        (lambda lam, std: (lam - std**2).clamp(min=0), "not a factor"),
-        (lambda lam, std: 1 - gain_where(lam, std), "share that is lost"),
-        (lambda lam, std: torch.where(lam > std, 1 - std**2 / lam, 0.0), "where you cut"),
-        (lambda lam, std: torch.relu(0.5 * torch.log(lam / std**2)), "nats"),
-        (lambda lam, std: (1 - std**2 / lam).abs(), "size of a negative"),
         (gain_of_the_first, None),
         (lambda lam, std: gain_where(lam, std)[lam > std**2], "shape"),
         (lambda lam, std: (1 - std**2 / (lam + 1e-3)).clamp(min=0), None),
@@ -380,27 +287,11 @@ WRONG = {
         (lambda lam, std: gain_where(lam, std).float(), "float64"),
     ],
     "noise_std": [
-        (lambda s, m: noise(s, m) ** 2, "variance of the noise"),
-        (lambda s, m: (detail(s) / 20).sqrt(), "Their means"),
-        (lambda s, m: (detail(s) - detail(m)).sqrt(), "noise of the Laplacian"),
-        (lambda s, m: ((detail(s) - detail(m)) / 4).sqrt(), "Only the neighbours"),
-        (lambda s, m: ((detail(s) - detail(m)) / 5).sqrt(), "equal weights"),
-        (lambda s, m: ((detail(s) - detail(m)) / 8).sqrt(), "weights' sizes"),
-        (lambda s, m: ((detail(s) - detail(m)) / 16).sqrt(), "pixel itself is counted"),
-        (lambda s, m: (detail(s) - detail(m)).sqrt() / 20, "after the root"),
-        (lambda s, m: (detail(s).sqrt() - detail(m).sqrt()) / 20**0.5, "subtract standard"),
-        (lambda s, m: s.std(), "most of it is picture"),
-        (lambda s, m: s.std() - m.std(), "subtract the spreads"),
         (lambda s, m: ((detail(m) - detail(s)) / 20).sqrt(), "NaN"),
         (lambda s, m: (s - m).std(), "stopped with"),
         (lambda s, m: ((detail(s) - detail(m)) / 24).sqrt(), None),
         (lambda s, m: 12.0, None),
-        (
-            lambda s, m: ((by_convolution(s).sum() - by_convolution(m).sum()) / 20).sqrt(),
-            "sum over the pictures",
-        ),
         (lambda s, m: noise(s, m) * torch.ones(3), "shape"),
-        (lambda s, m: noise(s / 255, m / 255), "from 0 to 1"),
         (lambda s, m: (detail(s) / 16).sqrt(), None),
     ],
 }
