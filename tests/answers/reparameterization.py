@@ -261,6 +261,7 @@ RIGHT = {
 }
 
 # Each with a part of the diagnosis that names the mistake, or None where it has no name.
+BOTH = "There are two slips in it"
 WRONG = {
     "draw": [
         (lambda m, s: Normal(m, s.exp()).sample(), "No slope reaches `mean` or `log_std`"),
@@ -305,11 +306,13 @@ WRONG = {
         (slopes_in_std, "slope in σ"),
         (slopes_of_sample, "RuntimeError"),
         (lambda *case: slopes(*case)[0], "shape"),
-        (lambda *case: (each(*case)[0], each(*case)[0] * each(*case)[2]), "shape"),
+        (lambda *case: (each(*case)[0], each(*case)[0] * each(*case)[2]), "kept every draw"),
         (lambda f, m, s, e: slopes(f, m, s, torch.randn_like(e)), "draw none of your own"),
         (lambda f, m, s, e: tuple(-p for p in slopes(f, m, s, e)), "sign is wrong"),
         (lambda f, m, s, e: slopes(f, m, s.clamp(-6, 4), e), "It is right for"),
         (lambda f, m, s, e: tuple(p.abs() for p in slopes(f, m, s, e)), None),
+        (lambda f, m, s, e: tuple(len(e) * p for p in slopes(f, m, s, e))[::-1], BOTH),
+        (lambda f, m, s, e: tuple(len(e) * p for p in slopes_in_std(f, m, s, e)), BOTH),
     ],
     "score": [
         (lambda *case: score_autograd(*case, detach_z=False), "undoes the score"),
@@ -322,6 +325,11 @@ WRONG = {
         (of_score(lambda a, b, f, std, e: (a, b.sum(1, keepdim=True).expand_as(e))), "right for"),
         (lambda f, *rest: score(lambda z: f(z).abs(), *rest), "lost its sign"),
         (lambda f, m, s, e: score(f, m, s.clamp(-6, 4), e), "It is right for"),
+        (of_score(lambda a, b, f, std, e: (f * e, f * e**2)), BOTH),
+        (
+            lambda *case: tuple(p.mean(0) for p in score_autograd(*case, by_std=True)),
+            "averaged over the draws",
+        ),
     ],
     "variances": [
         (lambda mu, sigma: variances_by_moments(mu, sigma, squared=0), "average squares"),
@@ -337,6 +345,8 @@ WRONG = {
         (of_variances(lambda a, b, mu, sigma: (a, b - mu**2 / 100)), None),
         (lambda mu, sigma: variances(sympy.Symbol("mu"), sigma), "of its own: mu"),
         (of_variances(lambda a, b, mu, sigma: (a, -b)), "sign of the one by the score"),
+        (of_variances(lambda a, b, mu, sigma: (a / 2, 15 * sigma**2)), BOTH),
+        (of_variances(lambda a, b, mu, sigma: (b + 4 * mu**2, a + 4 * mu**2)), BOTH),
     ],
     "surrogate": [
         (lambda r, q: surrogate(r, q.detach()), "No slope reaches `log_q`"),
@@ -346,7 +356,11 @@ WRONG = {
         (surrogate_in_place, "in place"),
         (lambda r, q: -((r - others(r)).detach() * (q.exp() / q.exp().detach())).mean(), "2000"),
         (lambda r, q: surrogate(r, q.exp().log()), "2000"),
-        (lambda r, q: surrogate(r.clamp(-9, 9), q), "It is right for"),
+        (lambda r, q: surrogate(r.clamp(-9, 9), q), "slope of your loss"),
+        (lambda r, q: ((r - others(r)).detach() * q).sum(), BOTH),
+        (lambda r, q: -((r - r.mean(0)) * q).mean(), BOTH),
+        (lambda r, q: -(((r - r.mean(0)) / r.std(0)).detach() * q).mean(), BOTH),
+        (lambda r, q: -(r * q).sum(), "A slope reaches `reward`"),
     ],
     "best_baseline": [
         (lambda f, s: f * s**2 / (s**2).mean(), "shape"),
@@ -355,6 +369,8 @@ WRONG = {
         (lambda f, s: (f * s**2).sum() / ((s**2).sum() + 1e-8), "It is right for"),
         (lambda f, s: best(f, s.clamp(-1, 1)), None),
         (lambda f, s: 1.002 * best(f, s), None),
+        (lambda f, s: (f * s.abs()).sum(), BOTH),
+        (lambda f, s: (f.abs() * s**2).sum(), BOTH),
     ],
     "counter_example": [
         (torch.square, "The first must be"),

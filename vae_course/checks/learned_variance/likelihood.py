@@ -69,6 +69,7 @@ SLIPS = {
         slip(log=ONCE)
     ),
     "This treats log σ as log σ²: the variance is not exp(log σ).": slip(by=1.0, log=0.5),
+    "Everywhere σ² stands where σ belongs: exp(log σ) is σ already.": (slip(by=4.0, log=2.0)),
     "The squares are divided by σ. What is the unit of a square?": slip(by=1.0),
     "The squares are not divided by anything: this is right for σ = 1 only.": slip(by=0.0),
     "The squares are multiplied by σ², not divided.": slip(by=-2.0),

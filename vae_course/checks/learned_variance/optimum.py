@@ -1,6 +1,7 @@
 """Task 2: where a loss is lowest in σ, by SymPy."""
 
 from collections.abc import Callable
+from functools import cache
 
 import sympy
 import torch
@@ -17,7 +18,7 @@ from vae_course.checks.judging.running import (
 )
 from vae_course.checks.judging.searches import lowest
 from vae_course.checks.judging.together import Then
-from vae_course.checks.judging.verdict import known_mistake
+from vae_course.checks.judging.wording import Tried
 
 SIGMA, MSE = sympy.symbols("sigma mse", positive=True)
 AT_SIGMA, AT_MSE = 0.83, (0.21, 0.37, 1.9)  # what is put in where an answer still holds a symbol
@@ -80,17 +81,20 @@ REMEMBERED = {
 }
 
 
-def require_number(answer: Callable, cases: list[tuple]) -> None:
-    """No number of the chapter, and no symbol may be left, but for a reason that has a name."""
+def require_no_memory(answer: Callable, cases: list[tuple]) -> None:
+    """No number of the chapter, whatever the loss is."""
     got = [as_tensors(run(answer, case, ())) for case in cases]
     for number, says in REMEMBERED.items():
         require(not all(bool((value == number).all()) for (value,) in got), says)
-    if all(torch.allclose(value, value[:1]) for (value,) in got):
-        return
-    require(
-        known_mistake(optimum.slips, cases, got, 1e-5) is not None,
+
+
+def of_symbols(tried: list[Tried]) -> str | None:
+    """A symbol is left where the answer is another one at another MSE."""
+    if all(torch.allclose(one.got[0], one.got[0][:1]) for one in tried):
+        return None
+    return (
         "Yours still holds a symbol, but σ²/MSE is a number. Simplify it, or look at what you "
-        "divide by what.",
+        "divide by what."
     )
 
 
@@ -99,7 +103,7 @@ def _each_mse(value: Callable) -> Callable:
 
     def slip(loss):
         mse = torch.tensor(AT_MSE, dtype=torch.float64)
-        return value((optimum.right(loss) * mse).sqrt(), mse, loss)
+        return value((valley(loss) * mse).sqrt(), mse, loss)
 
     return slip
 
@@ -125,19 +129,15 @@ SLIPS = {
     "This is σ²/MSE². An MSE is a square already.": (
         _each_mse(lambda std, mse, loss: (std / mse) ** 2)
     ),
+    "This is σ² times MSE. Divide by it.": _each_mse(lambda std, mse, loss: std**2 * mse),
+    "This is σ times MSE. Square σ, and divide.": _each_mse(lambda std, mse, loss: std * mse),
     "This is the derivative itself. Where is it zero?": _each_mse(_slope),
 }
 
 
-@check(
-    cases=losses,
-    before=require_number,
-    slips=SLIPS,
-    read=numbers,
-    praise="1 for the right formula, 2 for the slips. A line of algebra finds them.",
-)
-def optimum(loss: sympy.Expr) -> Tensor:
-    """σ²/MSE where `loss` is lowest, at each MSE of AT_MSE. Here: many σ are tried."""
+@cache
+def valley(loss: sympy.Expr) -> Tensor:
+    """σ²/MSE where `loss` is lowest, at each MSE of AT_MSE: many σ are tried."""
     height = sympy.lambdify((SIGMA, MSE), loss, "numpy")
     mse = torch.tensor(AT_MSE, dtype=torch.float64)
 
@@ -146,3 +146,16 @@ def optimum(loss: sympy.Expr) -> Tensor:
 
     low = torch.full_like(mse, -4.0)
     return torch.exp(2 * lowest(tried, low, low + 8)) / mse
+
+
+@check(
+    cases=losses,
+    before=require_no_memory,
+    otherwise=of_symbols,
+    slips=SLIPS,
+    read=numbers,
+    praise="1 for the right formula, 2 for the slips. A line of algebra finds them.",
+)
+def optimum(loss: sympy.Expr) -> Tensor:
+    """σ²/MSE where `loss`, an expression in SIGMA and MSE, is lowest. Here: many σ are tried."""
+    return valley(loss)

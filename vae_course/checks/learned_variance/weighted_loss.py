@@ -38,7 +38,9 @@ def written(mse, kl, c, b, D, *, power=1, half=0.5, in_squares=None, squares=1.0
     """
     variance = b**power * D * half / c
     of_squares = variance if in_squares is None else b**in_squares * D / (2 * c)
-    squares = 1 / D if squares == "mean" else squares
+    squares, kl_times = (
+        {"once less": 1 / D, "once more": D}.get(times, times) for times in (squares, kl_times)
+    )
     constants = 0.5 * log * math.log(variance) + constant * 0.5 * math.log(2 * math.pi)
     constants = constants * {"pixels": D, "picture": 1}[counted]
     return -squares * D * mse**error / (2 * of_squares) - kl_times * b**in_kl * kl - constants
@@ -56,7 +58,13 @@ SLIPS = {
         slip(in_kl=1, in_squares=0, log=0, constant=0)
     ),
     "The squares are those of the mean, and the rest is a sum: MSE stands where SSE belongs.": (
-        slip(squares="mean")
+        slip(squares="once less")
+    ),
+    "The squares are multiplied by the number of pixels once too often.": (
+        slip(squares="once more")
+    ),
+    "The KL is divided by the number of pixels. It came in nats per picture.": (
+        slip(kl_times="once less")
     ),
     "The squares lack the ½ of the log-likelihood.": slip(squares=2.0),
     "In the squares, MSE is squared once more. It is a square already.": slip(error=2),

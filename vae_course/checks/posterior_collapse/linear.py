@@ -8,6 +8,7 @@ from torch import Tensor
 from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, uniform
 from vae_course.checks.judging.searches import lowest
+from vae_course.checks.judging.together import Then
 
 
 def spectra(seed: int | None) -> list[tuple]:
@@ -77,7 +78,7 @@ SLIPS = {
         count=lambda e, d, v: (e[:d] > v).sum()
     ),
     "Your KLs are right, but not the largest first.": (
-        lambda e, d, v: (linear.right(e, d, v)[0], linear.right(e, d, v)[1].flip(0))
+        Then(lambda found: (found[0], found[1].flip(0)))
     ),
     "Your KL grows in proportion to what stands out above the noise. It grows more slowly.": (
         lambda e, d, v: (linear.right(e, d, v)[0], (linear.right(e, d, v)[1] * 2).expm1() / 2)
@@ -90,7 +91,7 @@ SLIPS = {
         lambda e, d, v: (linear.right(e, d, v)[0], each((e - v).clamp(min=1e-12), d, v)[1])
     ),
     "Your KLs are averaged. The task asks for each.": (
-        lambda e, d, v: (linear.right(e, d, v)[0], linear.right(e, d, v)[1].mean())
+        Then(lambda found: (found[0], found[1].mean()))
     ),
     "You count all latents.": slip(count=lambda e, d, v: d),
     "You count the latents that are switched off.": slip(
@@ -100,7 +101,7 @@ SLIPS = {
         lambda e, d, v: (linear.right(e, d, v)[0], linear.right(e, len(e), v)[1])
     ),
     "Your KLs are summed. The task asks for each.": (
-        lambda e, d, v: (linear.right(e, d, v)[0], linear.right(e, d, v)[1].sum())
+        Then(lambda found: (found[0], found[1].sum()))
     ),
 }
 

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal
 
 
@@ -23,10 +23,23 @@ def draws(seed: int | None) -> list[tuple[Tensor, Tensor]]:
     return [*cases, (normal(g, 9, scale=3.0), score - score.mean())]
 
 
-def weighted(reward: Tensor, weights: Tensor) -> Tensor:
-    return (reward * weights).mean() / weights.mean()
+def average(reward, score, *, power=2, weights="one", rewards=None):
+    """Of rewards weighted by a power of the score's size; `weights` is what they add up to."""
+    reward = rewards(reward) if rewards else reward
+    each = score.abs() ** power
+    total = (reward * each).sum()
+    return (
+        total
+        / {
+            "one": each.sum(),
+            "N": 1.0,
+            "mean": len(reward),
+            "too much": each.sum() * (1 - 1 / len(reward)),
+        }[weights]
+    )
 
 
+slip = turned(average, lambda number: number)
 SLIPS = {
     "This is the average reward. It helps, but draws with a large score matter more.": (
         lambda f, s: f.mean()
@@ -39,31 +52,30 @@ SLIPS = {
         lambda f, s: (f * s).mean() / (s**2).mean()
     ),
     "Rewards are weighted by the score's size. Which power of it stands in a variance?": (
-        lambda f, s: weighted(f, s.abs())
+        slip(power=1)
     ),
     "Rewards are weighted by the fourth power of the score. Which power stands in a variance?": (
-        lambda f, s: weighted(f, s**4)
+        slip(power=4)
     ),
     "The weights do not add up to one: if all rewards are 7, then b must be 7.": (
-        lambda f, s: (f * s**2).mean()
+        slip(weights="mean")
     ),
     "The weights are summed, but do not add up to one: if all rewards are 7, b must be 7.": (
-        lambda f, s: (f * s**2).sum()
+        slip(weights="N")
     ),
     "The weights add up to N / (N - 1): if all rewards are 7, then b must be 7.": (
-        lambda f, s: weighted(f, s**2) * len(f) / (len(f) - 1)
+        slip(weights="too much")
     ),
-    "Draws with a large score count least here. Are they the quiet ones?": (
-        lambda f, s: weighted(f, s**-2)
+    "Your rewards are squared. The reward stands in the average as it is.": (
+        slip(rewards=torch.square)
     ),
-    "Your rewards have lost their sign. They may be below 0.": (
-        lambda f, s: weighted(f.abs(), s**2)
-    ),
+    "Draws with a large score count least here. Are they the quiet ones?": (slip(power=-2)),
+    "Your rewards have lost their sign. They may be below 0.": (slip(rewards=torch.abs)),
     "It is too large by the average reward: did you take it off before, and put it back?": (
-        lambda f, s: weighted(f, s**2) + f.mean()
+        lambda f, s: average(f, s) + f.mean()
     ),
     "It is too small by the average reward: did you take it off before, and not put it back?": (
-        lambda f, s: weighted(f, s**2) - f.mean()
+        lambda f, s: average(f, s) - f.mean()
     ),
     "This is the slope of a straight line through rewards over squared scores. It is not what is "
     "asked for.": lambda f, s: torch.cov(torch.stack([f, s**2]))[0, 1] / torch.var(s**2),

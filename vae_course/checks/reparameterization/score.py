@@ -7,10 +7,12 @@ from torch import Tensor
 from torch.distributions import Normal
 
 from vae_course.checks.judging.check import check
+from vae_course.checks.judging.together import Then
 from vae_course.checks.reparameterization.slopes import (
     RESULTS,
     cases,
     of_draws,
+    over_draws,
     require_given_noise,
 )
 
@@ -71,10 +73,8 @@ SLIPS = {
         lambda *case: _through_z(*case, attached_f=True)
     ),
     "The slope also runs through z into f. Its value must count as a plain number.": _plus_path,
-    f"You averaged over the draws. {DRAWS}": (
-        _changed(lambda a, b, f, std, e: (a.mean(0), b.mean(0)))
-    ),
-    f"You summed over the draws. {DRAWS}": _changed(lambda a, b, f, std, e: (a.sum(0), b.sum(0))),
+    f"You averaged over the draws. {DRAWS}": Then(over_draws(lambda t: t.mean(0))),
+    f"You summed over the draws. {DRAWS}": Then(over_draws(lambda t: t.sum(0))),
     "You divided by the number of draws. Every draw is an estimate of its own.": (
         _changed(lambda a, b, f, std, e: (a / len(e), b / len(e)))
     ),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import as_tensors, require, run
 from vae_course.checks.judging.seeded import seeded
@@ -52,24 +52,14 @@ def of_draws(f, mean, log_std, noise):
     return torch.autograd.grad(f(z).sum(), z)[0]
 
 
-def _second(change):
-    """The first slope is right; the second is the average of `change(f'(z), std, ε)`."""
-
-    def slip(f, mean, log_std, noise):
-        slope = of_draws(f, mean, log_std, noise)
-        return slope.mean(0), change(slope, log_std.exp(), noise).mean(0)
-
-    return slip
+def each(f, mean, log_std, noise, *, in_std=1, in_noise=1, half=1.0, at_noise=1.0):
+    """Slopes of every draw in mean and log_std, (N, d) each, with knobs."""
+    slope = of_draws(f, mean, log_std, at_noise * noise)
+    return slope, half * slope * torch.exp(in_std * log_std) * (at_noise * noise) ** in_noise
 
 
-def _both(change):
-    """Both slopes from those of every draw, (N, d) each."""
-
-    def slip(f, mean, log_std, noise):
-        slope = of_draws(f, mean, log_std, noise)
-        return tuple(change(part) for part in (slope, slope * log_std.exp() * noise))
-
-    return slip
+def over_draws(reduce):
+    return lambda pair: tuple(map(reduce, pair))
 
 
 def _by_score(f, mean, log_std, noise):
@@ -77,27 +67,21 @@ def _by_score(f, mean, log_std, noise):
     return (value * noise / std).mean(0), (value * (noise**2 - 1)).mean(0)
 
 
+slip = turned(each, over_draws(lambda t: t.mean(0)))
 SLIPS = {
-    "You summed over the draws. Estimate the slope of the average.": _both(lambda t: t.sum(0)),
-    "The second is the slope in σ. In log σ the chain rule gives another factor.": (
-        _second(lambda slope, std, noise: slope * noise)
+    "You summed over the draws. Estimate the slope of the average.": (
+        slip(over_draws(lambda t: t.sum(0)))
     ),
-    "The second lacks the noise: how far a draw moves with σ depends on its ε.": (
-        _second(lambda slope, std, noise: slope * std)
-    ),
-    "The second lacks the noise and σ: it is the slope in the mean.": (
-        _second(lambda slope, std, noise: slope)
-    ),
-    "The second treats log σ as log σ².": _second(
-        lambda slope, std, noise: slope * std * noise / 2
-    ),
-    "The second has σ² where the chain rule gives σ.": (
-        _second(lambda slope, std, noise: slope * std**2 * noise)
-    ),
+    "You kept every draw. Estimate the slope of the average.": slip(over_draws(lambda t: t)),
+    "The second is the slope in σ. In log σ the chain rule gives another factor.": slip(in_std=0),
+    "The second lacks the noise: how far a draw moves with σ depends on its ε.": slip(in_noise=0),
+    "The second lacks the noise and σ: it is the slope in the mean.": slip(in_std=0, in_noise=0),
+    "The second treats log σ as log σ².": slip(half=0.5),
+    "The second has σ² where the chain rule gives σ.": slip(in_std=2),
+    "The second is divided by σ, where the chain rule multiplies.": slip(in_std=-1),
+    "In the second, ε is squared.": slip(in_noise=2),
     "These are score-function estimates. Here f has a slope: use it.": _by_score,
-    "The slopes are taken at the mean, not at the draws.": (
-        lambda f, m, s, e: (of_draws(f, m, s, 0 * e).mean(0), 0 * m)
-    ),
+    "The slopes are taken at the mean, not at the draws.": slip(at_noise=0.0),
     "The draws are averaged before f sees them. Average f(z), not z.": (
         lambda f, m, s, e: differences(f, m, s, e.mean(0, keepdim=True))
     ),
@@ -107,7 +91,6 @@ SLIPS = {
     "You averaged over the latents, too. Average f over the draws, and over nothing else.": (
         lambda f, m, s, e: tuple(part / len(m) for part in differences(f, m, s, e))
     ),
-    "You kept every draw. Estimate the slope of the average.": _both(lambda t: t),
 }
 
 

@@ -5,9 +5,11 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.check import check
+from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal
-from vae_course.checks.judging.running import kind, require, require_something, run
+from vae_course.checks.judging.running import describe, kind, require, require_something, run
+from vae_course.checks.judging.together import Then
+from vae_course.checks.judging.wording import Tried
 
 NAMES = ("reward", "log_q")
 
@@ -59,18 +61,7 @@ def _require_plain(answer: Callable, case: tuple) -> None:
     )
 
 
-def _loss(baseline, *, times=-1.0, detached="all", reduce=torch.mean):
-    def loss(reward, log_q):
-        b = baseline(reward)
-        inside = (reward - b).detach() if detached == "all" else reward - b
-        inside = reward - b.detach() if detached == "baseline" else inside
-        inside = reward.detach() - b if detached == "reward" else inside
-        return reduce(times * inside * log_q)
-
-    return pulled(loss)
-
-
-def _others(reward):
+def others(reward):
     """The average of the other draws of a picture."""
     return (reward.sum(0) - reward) / (len(reward) - 1)
 
@@ -79,63 +70,90 @@ def _other_pictures(reward):
     return (reward.sum(1, keepdim=True) - reward) / max(reward.shape[1] - 1, 1)
 
 
+def none(reward):
+    return 0 * reward
+
+
+def written(reward, log_q, *, baseline=others, detached="all", spread=False, of_q=None, over=None):
+    """The slopes of a loss, with knobs. `over`: what is done with (draws, batch) numbers."""
+
+    def loss(reward, log_q):
+        fixed = reward.detach()
+        less = reward if detached in ("nothing", "baseline") else fixed
+        taken = baseline(reward if detached in ("nothing", "reward") else fixed)
+        inside = (less - taken) / (fixed.std(0) if spread else 1)
+        return (over or torch.mean)(-inside * (of_q(log_q) if of_q else log_q))
+
+    return pulled(loss)(reward, log_q)
+
+
+slip = turned(written, lambda slopes: slopes)
 ITSELF = (
     "The baseline holds the draw's own reward, so it depends on the draw that it judges. The "
     "estimate is then wrong on average: leave this draw out."
 )
 SLIPS = {
     "The slope has the wrong sign: the optimizer goes downhill, the reward must go up.": (
-        _loss(_others, times=1.0)
+        Then(lambda found: (-found[0], found[1]))
     ),
     "The reward is not detached: log q would become a weight in the slope of the decoder.": (
-        _loss(_others, detached="nothing")
+        slip(detached="nothing")
     ),
     "The baseline is detached, but the reward is not: log q would become a weight in the slope of "
-    "the decoder.": _loss(_others, detached="baseline"),
+    "the decoder.": slip(detached="baseline"),
     "The reward is detached, but the baseline is not, and it is made of rewards.": (
-        _loss(_others, detached="reward")
+        slip(detached="reward")
     ),
-    "The baseline is the average of all draws. " + ITSELF: _loss(lambda r: r.mean(0)),
-    "The baseline is the average of everything. " + ITSELF: _loss(lambda r: r.mean()),
+    "The baseline is the average of all draws. " + ITSELF: slip(baseline=lambda r: r.mean(0)),
+    "The baseline is the average of everything. " + ITSELF: slip(baseline=lambda r: r.mean()),
     "The baseline is the average over the pictures. " + ITSELF: (
-        _loss(lambda r: r.mean(1, keepdim=True))
+        slip(baseline=lambda r: r.mean(1, keepdim=True))
     ),
     "The baseline is the middle reward of all draws. " + ITSELF: (
-        _loss(lambda r: r.median(0).values)
+        slip(baseline=lambda r: r.median(0).values)
     ),
     "The baseline comes from the other pictures. Take the other draws of the same one.": (
-        _loss(_other_pictures)
+        slip(baseline=_other_pictures)
     ),
     "The baseline is one of the other draws, not the average of them all.": (
-        _loss(lambda r: r.roll(1, 0))
+        slip(baseline=lambda r: r.roll(1, 0))
     ),
-    "There is no baseline.": _loss(lambda r: 0 * r),
-    "There is no baseline, and the reward is not detached.": _loss(
-        lambda r: 0 * r, detached="nothing"
-    ),
+    "There is no baseline.": slip(baseline=none),
     "The baseline is the sum of the other draws, not their average.": (
-        _loss(lambda r: r.sum(0) - r)
+        slip(baseline=lambda r: r.sum(0) - r)
     ),
     "The others are divided by the number of all draws. How many are the others?": (
-        _loss(lambda r: (r.sum(0) - r) / len(r))
+        slip(baseline=lambda r: (r.sum(0) - r) / len(r))
     ),
-    "You summed over draws and pictures: average over both.": _loss(_others, reduce=torch.sum),
+    "The baseline has the wrong sign.": slip(baseline=lambda r: -others(r)),
+    "You summed over draws and pictures: average over both.": slip(over=torch.sum),
     "You summed over the draws: average over draws and over pictures.": (
-        _loss(_others, reduce=lambda t: t.sum(0).mean())
+        slip(over=lambda t: t.sum(0).mean())
     ),
     "You summed over the pictures: average over draws and over pictures.": (
-        _loss(_others, reduce=lambda t: t.mean(0).sum())
+        slip(over=lambda t: t.mean(0).sum())
     ),
-    "log q is exponentiated. The score is the slope of log q, not of q.": (
-        pulled(lambda r, q: -((r - _others(r)).detach() * q.exp()).mean())
-    ),
-    "The baseline has the wrong sign.": _loss(lambda r: -_others(r)),
+    "log q is exponentiated. The score is the slope of log q, not of q.": slip(of_q=torch.exp),
     "You divide by the spread of the rewards. Then the slope is no longer that of the average "
-    "reward.": pulled(lambda r, q: -(((r - _others(r)) / r.std(0)).detach() * q).mean()),
-    "You divide by the spread of the rewards, and the baseline is the average of all draws.": (
-        pulled(lambda r, q: -(((r - r.mean(0)) / r.std(0)).detach() * q).mean())
-    ),
+    "reward.": slip(spread=True),
 }
+
+
+def of_slopes(tried: list[Tried]) -> str:
+    """What can be said of a loss by its slopes, where no slip explains them."""
+    if any(bool(one.got[1].any()) for one in tried):
+        return (
+            "A slope reaches `reward`: somewhere the loss depends on it without `.detach()`. Only "
+            "`log_q` may get one."
+        )
+    one = next(one for one in tried if not one.fits)
+    at = (one.got[0] - one.want[0]).abs().argmax()
+    ours, right = (parts[0].flatten()[at].item() for parts in (one.got, one.want))
+    way = "too large" if ours > right else "too small"
+    return (
+        f"For {describe(one.case, NAMES)}, the slope of your loss in one entry of `log_q` is "
+        f"{ours:.4g}, {way}. On which entries of `reward` does it depend, and on which should it?"
+    )
 
 
 @check(
@@ -145,6 +163,7 @@ SLIPS = {
     "latents can be. There exp(log q) is 0 or infinite: stay with the logarithm.",
     slips=SLIPS,
     read=pulled,
+    otherwise=of_slopes,
     praise="Its slopes are the estimates. Each draw is judged by the others, never by itself.",
 )
 def surrogate(reward: Tensor, log_q: Tensor) -> tuple[Tensor, Tensor]:
