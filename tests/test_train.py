@@ -306,6 +306,7 @@ def test_the_report_is_that_of_torch_distributions(options):
     expected = [0.5 * kl - reconstruction, reconstruction, kl, p.variance.mean()]
     expected.append((x - p.mean).square().mean())
     found = Objective(model)(x, noise, 0.5)
+    assert torch.equal(found[:3], Objective(model)(x, noise, 0.5, measured=False))
     assert NAMES == ("loss", "reconstruction", "kl", "variance", "squared_error")
     torch.testing.assert_close(found, torch.stack(expected))
 

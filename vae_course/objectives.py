@@ -98,8 +98,8 @@ def bernoulli_log_likelihood(x: Tensor, logits: Tensor) -> Tensor:
             f"a Bernoulli likelihood expects pixels in [0, 1], but x runs from {low:.4g} to "
             f"{high:.4g}; scale the pictures to [0, 1], or choose a Gaussian likelihood"
         )
-    per_pixel = -F.binary_cross_entropy_with_logits(_wide(logits), _wide(x), reduction="none")
-    return per_pixel.flatten(1).sum(1)
+    per_pixel = F.binary_cross_entropy_with_logits(_wide(logits), _wide(x), reduction="none")
+    return -per_pixel.flatten(1).sum(1)
 
 
 def kl_standard_normal(mean: Tensor, log_std: Tensor | float) -> Tensor:
@@ -154,16 +154,18 @@ def _scale_for(values: Tensor, log_std: Tensor | float, name: str) -> Tensor:
         log_std = torch.as_tensor(float(log_std), dtype=values.dtype, device=values.device)
     _require_floats(log_std=log_std)
     _require_batch(values, name)
-    try:
-        fits = torch.broadcast_shapes(log_std.shape, values.shape) == values.shape
-    except RuntimeError:
-        fits = False
-    if not fits:
+    if not _fits(log_std.shape, values.shape):
         raise ValueError(
             f"log_std must broadcast to {name}, which is {tuple(values.shape)}, but came as "
             f"{tuple(log_std.shape)}; one value per image is (batch, 1, ..., 1)"
         )
     return _wide(log_std)
+
+
+def _fits(shape: torch.Size, whole: torch.Size) -> bool:
+    """Whether a tensor of `shape` broadcasts to `whole`, and to nothing larger."""
+    pairs = zip(reversed(shape), reversed(whole), strict=False)
+    return len(shape) <= len(whole) and all(own in (1, other) for own, other in pairs)
 
 
 def _wide(values: Tensor) -> Tensor:

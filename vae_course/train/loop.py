@@ -96,14 +96,18 @@ class Training:
             raise TrainingStopped(f"{error}. {kept}") from error
 
     def _go(self) -> None:
-        in_process_zero(self.fabric, self._open)
+        in_process_zero(self.fabric, self.begin)
+        self.take_steps()
+        in_process_zero(self.fabric, self._close)
+
+    def take_steps(self) -> None:
+        """Those that are left, with their records."""
         self.model.train()
         for step in self._with_progress(range(self.step + 1, self.total + 1)):
             self.step = step
             report = self._descend()
             if self._is_due(self.run.log_every, self.run.eval_every, self.run.save_every):
                 in_process_zero(self.fabric, self._record, report)
-        in_process_zero(self.fabric, self._close)
 
     def _with_progress(self, steps: range) -> Iterable[int]:
         if not (self.run.progress and self.fabric.is_global_zero):
@@ -117,7 +121,7 @@ class Training:
         x, noise = (fabric.to_device(part) for part in share)
         beta = beta_at(run, step)
         lr = learning_rate_at(run, step, self.total, self.batches.per_epoch)
-        means = self.objective(x, noise, beta)
+        means = self.objective(x, noise, beta, self._is_due(run.log_every))
         self.adam.zero_grad()
         fabric.backward(means[0])
         report = self._report(means)
@@ -131,7 +135,7 @@ class Training:
     def _report(self, means: Tensor) -> dict[str, float]:
         """Means over the global batch, the same in every process."""
         overall = self.fabric.all_reduce(means.detach().clone(), reduce_op="mean").tolist()
-        report = dict(zip(NAMES, overall, strict=True))
+        report = dict(zip(NAMES, overall, strict=False))  # three of them, or all
         if not math.isfinite(report["loss"]):
             values = ", ".join(f"{name} = {value:.4g}" for name, value in report.items())
             raise TrainingStopped(
@@ -144,7 +148,7 @@ class Training:
 
     # ---- What process 0 does
 
-    def _open(self) -> None:
+    def begin(self) -> None:
         """A checkpoint from the first moment on: whatever happens, --resume works."""
         self.out.mkdir(parents=True, exist_ok=True)
         if self.saved is None:

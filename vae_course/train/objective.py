@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from vae_course.models.observation import Decoded
 from vae_course.models.picture_vae import PictureVAE
 from vae_course.objectives import kl_standard_normal, sample_posterior
 
@@ -23,17 +24,27 @@ class Objective(nn.Module):
         super().__init__()
         self.model, self.average = model, average or (lambda own: own)
 
-    def forward(self, x: Tensor, noise: Tensor, beta: float) -> Tensor:
-        """`noise` (share, latent_dim) is the ε of each picture in `x` (share, C, H, W)."""
+    def forward(self, x: Tensor, noise: Tensor, beta: float, measured: bool = True) -> Tensor:
+        """`noise` (share, latent_dim) is the ε of each picture in `x` (share, C, H, W).
+
+        Only the first three means where nothing is to be `measured`: the others cost time.
+        """
         posterior = self.model.encode(x)
         decoded = self.model.decode(sample_posterior(*posterior, noise))
-        squared_error = (x - decoded.mean).detach().square().mean()  # over pixels and batch
         fitted = decoded
         if self.model.observation.takes_std_of_batch:
-            fitted = self.model.fitted(decoded, self.average(squared_error.clone()))
+            fitted = self.model.fitted(decoded, self.average(_squared_error(x, decoded)))
         reconstruction = fitted.log_likelihood(x)
         kl = kl_standard_normal(*posterior)
         loss = -(reconstruction - beta * kl).mean()  # over the batch
+        means = [loss, reconstruction.mean(), kl.mean()]
+        if not measured:
+            return torch.stack(means)
         # Over pixels and batch. With std="optimal" that of the moving average, as in eval mode.
         variance = decoded.variance.detach().mean()
-        return torch.stack([loss, reconstruction.mean(), kl.mean(), variance, squared_error])
+        return torch.stack([*means, variance, _squared_error(x, decoded)])
+
+
+def _squared_error(x: Tensor, decoded: Decoded) -> Tensor:
+    """The mean over pixels and batch."""
+    return (x - decoded.mean).detach().square().mean()

@@ -31,7 +31,7 @@ def say_opening(run: Run, model: nn.Module, train: Tensor, test: Tensor, total: 
         print(_what_became_of(Path(run.data)))
     weights = sum(values.numel() for values in model.parameters())
     print(f"Model: {run.model}, {run.latent_dim} latents, {weights:,} weights. {_likelihood(run)}.")
-    epochs = total * run.batch_size / len(train)
+    epochs = total / (len(train) // run.batch_size)
     print(
         f"{total} steps of {run.batch_size} pictures, {epochs:.4g} epochs. All goes to {run.out}."
     )
