@@ -30,6 +30,12 @@ def checks_of(page):
     }
 
 
+def some_now(few, rest):
+    """Which seeds to try: a few always, the rest not in `make quick`."""
+    more = pytest.param(range(few, few + rest), marks=pytest.mark.slow)
+    return pytest.mark.parametrize("seeds", [range(few), more], ids=["few", "more"])
+
+
 def cases(kind):
     """(page, task, entry) for every answer of a kind, RIGHT or WRONG."""
     return [
@@ -75,11 +81,12 @@ def test_enough_answers_are_tried(page, task):
     assert len(tried.WRONG[task]) + len(slips_of(page, task)) >= 6
 
 
+@some_now(1, 9)
 @pytest.mark.parametrize("page, task, answer", cases("RIGHT"))
-def test_right_answers_pass(page, task, answer, capsys):
-    for seed in range(10):
+def test_right_answers_pass(page, task, answer, seeds, capsys):
+    for seed in seeds:
         checks_of(page)[task](answer, seed=seed)
-    assert capsys.readouterr().out.count("✓") == 10
+    assert capsys.readouterr().out.count("✓") == len(seeds)
 
 
 @pytest.mark.slow
@@ -93,10 +100,11 @@ def test_no_seed_gives_a_false_verdict(page, task):
             check(tried.WRONG[task][seed % len(tried.WRONG[task])][0], seed=seed)
 
 
+@some_now(1, 4)
 @pytest.mark.parametrize("page, task, entry", cases("WRONG"))
-def test_wrong_answers_fail_by_name(page, task, entry):
+def test_wrong_answers_fail_by_name(page, task, entry, seeds):
     answer, part = entry  # what its diagnosis must say, or None where it has none
-    for seed in range(5):
+    for seed in seeds:
         with pytest.raises(NotYet) as caught:
             checks_of(page)[task](answer, seed=seed)
         assert part is None or part in str(caught.value)
@@ -110,9 +118,10 @@ SLIPS = [
 ]
 
 
+@some_now(1, 2)
 @pytest.mark.parametrize("check, says, slip", SLIPS)
-def test_a_slip_is_told_by_its_own_sentence(check, says, slip):
-    for seed in range(3):
+def test_a_slip_is_told_by_its_own_sentence(check, says, slip, seeds):
+    for seed in seeds:
         with pytest.raises(NotYet) as caught:
             check.judge(slip, seed=seed)
         assert says in str(caught.value)
@@ -175,12 +184,13 @@ def parts_of(check, answer):
     return max(sizes)
 
 
+@some_now(1, 4)
 @pytest.mark.parametrize("page, task", [task for task in TASKS if task not in FREE])
-def test_near_misses_fail(page, task):
+def test_near_misses_fail(page, task, seeds):
     check, right = checks_of(page)[task], importlib.import_module(f"answers.{page}").RIGHT[task][0]
     how = 1.1 if (page, task) in LOOSE else 1.02, (page, task) in SLOPES
     for part in range(parts_of(check, right)):
-        for seed in range(5):
+        for seed in seeds:
             with pytest.raises(NotYet) as caught:
                 check(with_part_off(right, part, *how), seed=seed)
             assert "stopped with" not in str(caught.value)  # it was judged, it did not crash
