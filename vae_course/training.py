@@ -109,7 +109,7 @@ def _count_steps(images: Tensor, epochs: int | None, steps: int | None, batch_si
     for name, count in {"batch_size": batch_size, "epochs": epochs, "steps": steps}.items():
         if count is not None and count < 1:
             raise ValueError(f"{name} must be at least 1, but is {count}")
-    return steps or epochs * math.ceil(len(images) / batch_size)
+    return steps or (epochs or 0) * math.ceil(len(images) / batch_size)
 
 
 def _named(result: Tensor | dict[str, Tensor]) -> dict[str, Tensor]:

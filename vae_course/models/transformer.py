@@ -75,8 +75,9 @@ class Decoder(nn.Module):
         super().__init__()
         channels, *size = shape
         self.rows = size[0] // patch
-        self.register_buffer("positions", sincos_positions(size, patch, width), persistent=False)
-        maps = len(self.positions) if place_maps else 1
+        positions = sincos_positions(size, patch, width)
+        self.register_buffer("positions", positions, persistent=False)
+        maps = len(positions) if place_maps else 1
         self.spread = nn.Sequential(
             nn.Linear(latent_dim, maps * width), nn.Unflatten(1, (maps, width))
         )
