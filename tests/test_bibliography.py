@@ -89,6 +89,6 @@ def test_the_bibliography_leads_to_the_papers():
 
 
 def test_the_settings_know_the_bibliography():
-    config = yaml.safe_load((ROOT / "_config.yml").read_text())
+    config = yaml.safe_load((ROOT / "_config.yml").read_text("utf-8"))
     assert config["bibtex_bibfiles"] == ["references.bib"]
     assert config["sphinx"]["config"]["bibtex_cite_id"] == "ref-{key}"

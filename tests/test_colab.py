@@ -154,17 +154,17 @@ def course(tmp_path):
 
 
 def test_a_name_goes_everywhere_and_away_again(course):
-    nameless = {path.name: path.read_text() for path in course.glob("*.*")}
+    nameless = {path.name: path.read_text("utf-8") for path in course.glob("*.*")}
     for url in (URL, "https://github.com/other/name"):
         repository.rename(url, course)
         assert repository.address(course) == url
-        assert f'colab_url: "{repository.COLAB}"' in (course / "_config.yml").read_text()
-        assert url in (course / "README.md").read_text()
+        assert f'colab_url: "{repository.COLAB}"' in (course / "_config.yml").read_text("utf-8")
+        assert url in (course / "README.md").read_text("utf-8")
         (text,) = notebooks.out_of_date(course).values()
         assert f"git+{url}" in text
-    assert repository.PLACEHOLDER not in (course / "README.md").read_text()
+    assert repository.PLACEHOLDER not in (course / "README.md").read_text("utf-8")
     repository.rename("", course)
-    assert {path.name: path.read_text() for path in course.glob("*.*")} == nameless
+    assert {path.name: path.read_text("utf-8") for path in course.glob("*.*")} == nameless
 
 
 @pytest.mark.parametrize("url", [f"{URL}/", f"{URL}.git", f" {URL} "])

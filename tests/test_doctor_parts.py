@@ -342,7 +342,9 @@ def test_a_clean_bill_is_said():
 def test_chapters_have_the_names_they_go_by():
     for chapter, name in CHAPTERS.items():
         page = Path(__file__).parents[1] / f"book/src/{chapter}.py"
-        number, title = re.search(r"^# (\d+) · (.+)$", page.read_text(), re.MULTILINE).groups()
+        number, title = re.search(
+            r"^# (\d+) · (.+)$", page.read_text("utf-8"), re.MULTILINE
+        ).groups()
         assert name == f"Chapter {number}, {title.split(':')[0]}"
 
 

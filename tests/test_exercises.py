@@ -58,11 +58,11 @@ def test_answers_are_folded_on_the_page(page):
 
 
 def test_chapter_exercises_and_solutions_lead_to_one_another(page):
-    chapter = (ROOT / f"book/src/{page}.py").read_text()
+    chapter = (ROOT / f"book/src/{page}.py").read_text("utf-8")
     assert f"(exercises/{page}.ipynb)" in chapter
     assert f"(../{page}.ipynb)" in read("exercises", page).cells[0].source
     assert f"(../solutions/{page}.ipynb)" in read("exercises", page).cells[0].source
-    assert SOURCES and f"exercises/{page}" in (ROOT / "_toc.yml").read_text()
+    assert SOURCES and f"exercises/{page}" in (ROOT / "_toc.yml").read_text("utf-8")
 
 
 def test_every_chapter_has_exercises():
