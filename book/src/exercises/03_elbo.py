@@ -22,7 +22,7 @@ r"""
 
 **Aim:** write a density, and not only a squared error.
 
-`x` and `mean` are `(batch, pixels)`. `log_std` is $\log\sigma_x$, a tensor. It may hold one number for all, `()`, one for each picture, `(batch, 1)`, or one for each pixel, `(pixels,)` or `(batch, pixels)`. Return $\log \mathcal{N}(x;\, \mu, \sigma_x^2)$ in nats per picture, shape `(batch,)`. `mean` and `log_std` may come from a network, so gradients must reach them.
+`x` and `mean` are `(batch, pixels)`. `log_std` is $\log\sigma_x$, a tensor. It may hold one number for all, `()`, one for each picture, `(batch, 1)`, or one for each pixel, `(pixels,)` or `(batch, pixels)`. Return $\log \mathcal{N}(x;\, \mu, \sigma_x^2)$ in nats per picture, shape `(batch,)`. `mean` and `log_std` may come from a network, so gradients must reach them. Do not clamp, and add no small number: $\sigma$ may be $e^{-6}$ or $e^{20}$.
 
 <details><summary>Hint 1</summary>
 
