@@ -24,12 +24,12 @@ class Bowl:
 
 
 def bowls(seed: int | None) -> list[tuple[Bowl]]:
-    """The KL, the slip with the same minimum, and a random bowl."""
+    """The KL, the slip with the same minimum, and a random bowl, which is not 0 at (0, 0)."""
     g = fresh(seed)
     a, b = uniform(g, 1, low=0.6, high=0.7).item(), uniform(g, 1, low=0.8, high=0.9).item()
 
     def random(m, s):
-        return a * m**2 + b * s**2 + m * s + 0.3 * s + m**3 + s**3
+        return 3 + a * m**2 + b * s**2 + m * s + 0.3 * s + 0.4 * m + m**3 + s**3
 
     slip = Bowl(lambda m, s: each(m, s, by=1, log=0.5), 1.0, 0.5)
     return [(Bowl(each, 1.0, 2.0),), (slip,), (Bowl(random, 2 * a, 2 * b),)]

@@ -31,6 +31,10 @@ SLIPS = {
     ),
     f"You use σ as if it were σ². {BLIND}": lambda m, s: (m, (1 - 1 / s) / 2),
     "These are second derivatives. Differentiate once.": lambda m, s: (0 * m + 1, 1 + s**-2),
+    "In the second you use σ as if it were log σ.": lambda m, s: (m, torch.exp(2 * s) - 1),
+    "The first is the square of μ or half of it. Differentiate it, too.": (
+        lambda m, s: (m**2 / 2, s - 1 / s)
+    ),
     REVERSED: lambda m, s: (m / s**2, 1 / s - (1 + m**2) / s**3),
 }
 

@@ -19,6 +19,21 @@ SLIPS = {
     "In the second a ½ is left over. What becomes of a 2 in an exponent, differentiated?": (
         lambda m, s: (m, torch.exp(2 * s) / 2 - 1)
     ),
+    "In the second a 2 is left over. The 2 of the exponent meets the ½ in front of it.": (
+        lambda m, s: (m, 2 * torch.exp(2 * s) - 1)
+    ),
+    "In the second, the logarithm counts half.": lambda m, s: (m, torch.exp(2 * s) - 0.5),
+    "In the second, the logarithm counts twice.": lambda m, s: (m, torch.exp(2 * s) - 2),
+    "In the second, the sign of the logarithm's slope is wrong.": (
+        lambda m, s: (m, torch.exp(2 * s) + 1)
+    ),
+    "In the first a 2 is left over. The 2 of the square meets the ½ in front of it.": (
+        lambda m, s: (2 * m, torch.exp(2 * s) - 1)
+    ),
+    "In the first a ½ is left over.": lambda m, s: (m / 2, torch.exp(2 * s) - 1),
+    "The first is not differentiated: its square is still there.": (
+        lambda m, s: (m**2 / 2, torch.exp(2 * s) - 1)
+    ),
     "In the second, the slope of the logarithm is missing.": lambda m, s: (m, torch.exp(2 * s)),
     "In the second, the logarithm is not differentiated: its argument is still there.": (
         lambda m, s: (m, torch.exp(2 * s) - s)

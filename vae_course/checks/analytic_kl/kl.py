@@ -12,8 +12,8 @@ LOG_VAR = f"You use log σ as if it were log σ². {BLIND}"
 REVERSED = "This is KL(p ‖ q), the other way round. Over which of the two is the average taken?"
 AVERAGED = "You averaged over the latents. Independent latents add their nats."
 ASTRAY = (
-    "It is right for moderate σ, but not where log σ is -9, and the means are near 20. Is "
-    "something clamped, or added inside a logarithm or below a fraction?"
+    "It is right for moderate σ, but not where log σ is -9 or -40 or 15, or the means are near 20. "
+    "Is something clamped, or added inside a logarithm or below a fraction?"
 )
 
 
@@ -24,13 +24,16 @@ def shallow(seed: int | None) -> tuple[Tensor, Tensor]:
 
 
 def extreme(seed: int | None) -> tuple[Tensor, Tensor]:
-    """(mean, log_std), (3, 4): what an encoder gives when training has only begun, or gone astray.
+    """(mean, log_std), (5, 4): what an encoder gives when training has only begun, or gone astray.
 
-    One σ is always so small that a 1e-8 in a logarithm is seen.
+    Each example goes astray in one way only, so that no large term hides the slip in a small one: a
+    1e-8 in a logarithm is seen where log σ is -9, and a far smaller number where it is -40.
     """
     g = fresh(seed)
-    mean, log_std = uniform(g, 3, 4, low=-20, high=20), uniform(g, 3, 4, low=-6.0, high=4.0)
-    log_std[:, 0] = -9.0
+    mean, log_std = uniform(g, 5, 4, low=-1, high=1), uniform(g, 5, 4, low=-0.5, high=0.5)
+    log_std[0], log_std[1], log_std[2] = -9.0, -40.0, 15.0
+    mean[3] = torch.tensor([20.0, -20.0, 20.0, -20.0]) + 5 * mean[3]  # on both sides
+    log_std[4] = uniform(g, 4, low=-6.0, high=4.0)
     return mean, log_std
 
 

@@ -25,6 +25,14 @@ def pairs(seed: int | None) -> list[tuple[Tensor, ...]]:
     return [near, *((*q, *p) for q, p in both)]
 
 
+def astray_pairs(seed: int | None) -> list[tuple[Tensor, ...]]:
+    """q astray in one way and p in another; and two that are near each other, and both narrow."""
+    p = [part.roll(1, 0) for part in extreme(_other(seed))]
+    (mean, log_std), zero = (part[-2:] for part in extreme(seed)), torch.zeros(2, 4).double()
+    mean, log_std = (mean / 20).tanh() * torch.exp(zero - 9), (log_std / 6).tanh() - 9
+    return [(*extreme(seed), *p), (mean, log_std, zero, zero - 9)]
+
+
 def _other(seed: int | None) -> int | None:
     return None if seed is None else seed + 1
 
@@ -59,6 +67,14 @@ SLIPS = {
     "The logarithms are missing: a q that is narrower than p must cost.": slip(log=0.0),
     "The logarithms have a ½ too many. It would belong to variances.": slip(log=0.5),
     "A ½ is missing. It belongs to all terms but the logarithms.": slip(half=1.0),
+    "log σ_q is divided by log σ_p. The log of a ratio is a difference of logs.": (
+        lambda mq, sq, mp, sp: (each(mq, sq, mp, sp, log=0.0) + sp / sq).sum(1)
+    ),
+    "log σ_q is divided by log σ_p, upside down. The log of a ratio is a difference of logs.": (
+        lambda mq, sq, mp, sp: (each(mq, sq, mp, sp, log=0.0) + sq / sp).sum(1)
+    ),
+    "log σ_q is divided by log σ_p. The log of a ratio is a difference of logs, and its sign is "
+    "minus.": lambda mq, sq, mp, sp: (each(mq, sq, mp, sp, log=0.0) - sq / sp).sum(1),
     "A constant is missing: for q = p the KL must be 0.": slip(one=0.0),
     "In one term the ratio of the spreads stands without its square.": slip(spread=1.0),
     AVERAGED: slip(lambda kl: kl.mean(1)),
@@ -68,7 +84,7 @@ SLIPS = {
 
 @check(
     cases=pairs,
-    extreme=lambda seed: [(*extreme(seed), *extreme(_other(seed)))],
+    extreme=astray_pairs,
     astray=ASTRAY,
     slips=SLIPS,
     gradients=("mean_q", "log_std_q", "mean_p", "log_std_p"),

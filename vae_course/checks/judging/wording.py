@@ -31,7 +31,8 @@ def difference(
 ) -> str:
     """`more` are further tries, to tell what the size of the input does from what its values do."""
     wrong = next(one for one in tried if not one.fits)
-    where = f"for {describe(wrong.case, names)}" if names else ""
+    told = any(not callable(value) for value in wrong.case[: len(names)])
+    where = f"for {describe(wrong.case, names)}" if told else ""
     if _shapes(wrong.got) != _shapes(wrong.want):
         return _another_shape(wrong, where, results)
     good = next((one for one in tried if one.fits), None)
