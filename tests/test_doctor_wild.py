@@ -337,3 +337,87 @@ def test_rescaling_is_offered_where_the_kl_is_right_and_its_nats_are_right():
     said = float(report["aggregate_misses_prior"].evidence.split("save ")[1].split(" nats")[0])
     assert said == pytest.approx(nats, rel=0.1)
     assert "latents.rescale" in report["aggregate_misses_prior"].fix
+
+
+# ---- What the encoder, the decoder and the sampling line can say
+
+
+SAYINGS = {
+    "softplus": (lambda m, s: (m, F.softplus(s)), "spread_bounded"),
+    "ReLU on the spread": (lambda m, s: (m, s.relu()), "spread_bounded"),
+    "sigmoid": (lambda m, s: (m, s.sigmoid()), "spread_bounded"),
+    "tanh on the spread": (lambda m, s: (m, s.tanh()), "spread_bounded"),
+    "tanh on the mean": (lambda m, s: (m.tanh(), s), "mean_bounded"),
+    "ReLU on the mean": (lambda m, s: (m.relu(), s), "mean_bounded"),
+    "one head": (lambda m, s: (m, m), "spread_is_mean"),
+    "as it is": (lambda m, s: (m, s), ""),
+    "clamped at -30 and 20": (lambda m, s: (m, s.clamp(-30, 20)), ""),
+    "softly bounded from below": (lambda m, s: (m, F.softplus(s + 5) - 5), ""),
+    "no spread of its own": (lambda m, s: (m, torch.zeros_like(m)), ""),
+}
+
+
+@pytest.mark.parametrize("name", SAYINGS)
+def test_what_the_encoder_cannot_say(name):
+    change, says = SAYINGS[name]
+    report = examine(lambda x: change(*encode(x)), decode, BINARY, spread="log_var")
+    assert [n for n in report.names if "bounded" in n or "is_mean" in n] == [says] * bool(says)
+
+
+STANDARD = torch.randn(200, PIXELS, generator=NOISE)
+ENDS = {
+    "ReLU": (lambda out: out.relu(), STANDARD, True),
+    "sigmoid": (lambda out: out.sigmoid(), STANDARD, True),
+    "tanh": (lambda out: out.tanh(), STANDARD, True),
+    "linear": (lambda out: out, STANDARD, False),
+    "tanh on -1..1": (lambda out: out.tanh(), 2 * BINARY - 1, False),
+    "ReLU on pixels": (lambda out: out.relu(), GREY, False),
+    "bytes": (lambda out: out.sigmoid(), 255 * GREY, True),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_numbers_that_the_decoder_cannot_reach(name):
+    end, images, outside = ENDS[name]
+    report = examine(encode, lambda z: end(5 * down(z)), images, spread="log_var")
+    assert ("pixels_out_of_range" in report.names) == outside
+
+
+def test_the_input_is_looked_at_first():
+    gap = STANDARD.clone()
+    gap[:, 3] = math.nan
+    report = examine(encode, paint, gap)
+    assert report.names == ("pictures_not_finite",) and "column 3" in report.findings[0].evidence
+    raw = STANDARD * torch.logspace(-2, 3, PIXELS)
+    assert examine(encode, paint, raw).names[0] == "pictures_unscaled"
+    # Bytes that made the encoder explode: the cause stands before the symptom.
+    report = examine(lambda x: (encode(x)[0] / 0, encode(x)[1]), paint, 255 * GREY)
+    assert report.names == ("pictures_unscaled", "not_finite")
+    flat = STANDARD.clone()
+    flat[:, 3] = 1
+    assert "constant_columns" in examine(encode, paint, flat).notes
+
+
+@pytest.mark.parametrize("dtype, cure", [(torch.uint8, "/ 255"), (torch.bool, r"images\.float")])
+def test_pictures_that_are_no_floats_are_refused_with_the_cure(dtype, cure):
+    with pytest.raises(TypeError, match=cure):
+        examine(encode, decode, (255 * BINARY).to(dtype))
+
+
+def test_half_precision_is_examined():
+    report = told(lambda x, p, m, s: (cross(x, p) + kl(m, s)).mean(), BINARY.bfloat16(),
+                  test_images=GREY.round().bfloat16())  # fmt: skip
+    assert report.names == ("test_in_train",)
+
+
+@pytest.mark.parametrize(
+    "noise, words",
+    [
+        (lambda m: torch.randn(len(m), 1), "several latents"),
+        (lambda m: torch.randn(1, *m.shape[1:]), "whole batch"),
+    ],
+)
+def test_noise_that_is_shared(noise, words):
+    report = examine(encode, decode, BINARY, sample=lambda m, s: m + (s / 2).exp() * noise(m))
+    assert report.names[0] == "sample_wrong_noise"
+    assert words in report.findings[0].evidence

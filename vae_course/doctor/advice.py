@@ -7,6 +7,20 @@ from vae_course.doctor.report import Finding
 
 # name: (title, consequence, change, chapter), a cause before what follows from it
 ADVICE = {
+    "pictures_not_finite": (
+        "The pictures hold numbers that are not finite",
+        "One of them makes the loss NaN, and after one step all weights.",
+        "images = images[torch.isfinite(images).flatten(1).all(1)], and no division by a standard "
+        "deviation of 0",
+        "02_from_ae_to_vae",
+    ),
+    "pictures_unscaled": (
+        "The numbers are in raw units, far from 1",
+        "Networks start where inputs are about 1 in size. Larger ones make the first steps "
+        "explode, and a large column drowns the others in the loss.",
+        "for pixels images / 255; for a table (x - x.mean(0)) / x.std(0), without constant columns",
+        "06_learned_variance",
+    ),
     "pixels_out_of_range": (
         "Pixels lie outside the range that the likelihood or the decoder can reach",
         "Part of every picture cannot be explained, whatever is learned, and a cross-entropy has "
@@ -40,6 +54,26 @@ ADVICE = {
         "apply the formula to each example, and average over the batch last: "
         ".flatten(1).sum(1).mean()",
         "03_elbo",
+    ),
+    "spread_is_mean": (
+        "The encoder's mean and spread are one and the same",
+        "The second head is never used: where the mean is large the noise is large.",
+        "log_var = self.head_of_log_var(h), not the mean's head again",
+        "02_from_ae_to_vae",
+    ),
+    "spread_bounded": (
+        "The encoder cannot say how certain it is",
+        "A log σ is any number: it must fall far below 0 where a latent is used. Bounded, the "
+        "noise drowns what the mean says.",
+        "no activation after the layer that gives the logarithm",
+        "02_from_ae_to_vae",
+    ),
+    "mean_bounded": (
+        "The encoder's means cannot go where the prior is",
+        "Half of the prior, or its tails, stay empty, and draws from it decode to nothing that was "
+        "trained.",
+        "no activation after the layer that gives the mean",
+        "02_from_ae_to_vae",
     ),
     "reconstruction_missing": (
         "The loss does not depend on what the decoder returns",
@@ -171,6 +205,12 @@ ADVICE = {
         "The noise that is sampled is not the noise whose KL is paid.",
         "z = mean + exp(log_std) * torch.randn_like(mean)",
         "05_reparameterization",
+    ),
+    "constant_columns": (
+        "Columns of the table never change",
+        "Standardised they are NaN; with a σ of their own the likelihood has no limit.",
+        "x = x[:, x.std(0) > 0]",
+        "06_learned_variance",
     ),
     "untrained": (
         "The model paints worse than the mean picture, whatever z is",

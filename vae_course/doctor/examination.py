@@ -11,7 +11,9 @@ from torch import Tensor
 
 from vae_course.doctor.advice import ORDER
 from vae_course.doctor.behaviour import symptoms
+from vae_course.doctor.behaviour.inputs import judge_columns, judge_numbers, judge_scale_of_input
 from vae_course.doctor.behaviour.pictures import judge_overlap, judge_pictures
+from vae_course.doctor.behaviour.reach import decoder_reach, judge_encoder
 from vae_course.doctor.behaviour.sampling import probe_sampling
 from vae_course.doctor.kept import Kept, undisturbed
 from vae_course.doctor.loss.caller import Frame, Loss
@@ -25,6 +27,7 @@ from vae_course.doctor.report import SEVERITIES, Finding, Report
 
 PLAIN = {"std": "log_std", "var": "log_var"}  # spreads that are no logarithms, and their logarithms
 SPREADS = ("log_std", "log_var", *PLAIN)
+CURES = {"torch.uint8": "images.float() / 255", "torch.bool": "images.float()"}
 SYMPTOMS = (
     "collapsed_latents",
     "decoder_ignores_z",
@@ -85,13 +88,16 @@ def examine(
     """
     _require_arguments(images, test_images, spread, beta)
     test = None if test_images is None else _some(test_images, seed, most)
+    if broken := judge_numbers(images):
+        return _report(broken, {"pixels D": images[0].numel()})
     twins = [] if test is None else judge_overlap(images, test)
     models = Kept(encode, decode, sample)
     judge = Kept(loss, copies=models.copies)
     with undisturbed(models, judge), torch.no_grad():
         patient = Patient(encode, decode, _some(images, seed, most), at_once)
         if broken := symptoms.judge_finite(patient):
-            return _report(broken, {"pixels D": patient.pixels})
+            raw = judge_scale_of_input(patient.pictures, works=False)
+            return _report([*raw, *broken], {"pixels D": patient.pixels})
         law, on_loss = None, []
         declared = spread or patient.posterior(patient.pictures[:2]).meaning
         if loss is not None:  # kept anew: its modules now rest
@@ -138,7 +144,8 @@ def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
     on_loss = [] if law is None else judge_law(law)
     found += slips + on_loss + symptoms.judge_twice(patient, posterior)
     found += _on_behaviour(patient, law, seen, _kl_is_right(law, slips + on_loss))
-    found += _on_pictures(patient, law, seen)
+    found += judge_encoder(patient, posterior)
+    found += _on_pictures(patient, law, seen, decoder_reach(patient, posterior, see))
     numbers = _measurements(patient, law, seen, f"{'exp of ' * patient.positive}{meaning}")
     if law is not None:
         on_use, weights = judge_use(law, patient, seen, 1.0 if beta is None else beta)
@@ -158,6 +165,8 @@ def _see(patient, law, posterior) -> Callable:
     if read_picture(patient.template).meaning == "logits":
         return torch.sigmoid
     point, x = patient.picture(posterior.mean).point, patient.pictures
+    if x.min() < 0 or x.max() > 1:
+        return torch.Tensor.clone
     better = (x - point.sigmoid()).square().mean() < 0.5 * (x - point).square().mean()
     return torch.sigmoid if better else torch.Tensor.clone
 
@@ -169,11 +178,20 @@ def _kl_is_right(law, found) -> bool:
     return law is not None and law.kl.family is not NONE and not (wrong or mixed)
 
 
-def _on_pictures(patient, law, seen) -> list[Finding]:
+def _on_pictures(patient, law, seen, reach) -> list[Finding]:
     family = UNKNOWN if law is None else law.reconstruction.family
     binary = family.binary or read_picture(patient.template).meaning == "logits"
     low, high = (family.low, family.high) if isinstance(family, Rescaled) else (0.0, 1.0)
-    return judge_pictures(patient.pictures, seen, binary, low, high)
+    found = judge_pictures(patient.pictures, seen, reach, binary, low, high)
+    if not any(f.name == "pixels_out_of_range" for f in found):
+        works = isinstance(family, Rescaled) or seen.rmse < 0.9 * _flat_error(patient)
+        found += judge_scale_of_input(patient.pictures, works)
+    return found + judge_columns(patient.pictures)
+
+
+def _flat_error(patient) -> float:
+    """The RMSE of the mean picture."""
+    return patient.pictures.float().var(0, unbiased=False).mean().sqrt().item()
 
 
 def _on_behaviour(patient, law, seen, kl_is_right) -> list[Finding]:
@@ -204,7 +222,7 @@ def _measurements(patient, law, seen, meaning) -> dict[str, float | str]:
         "KL, nats a picture": seen.kl.sum().item(),
         "E(μ² + σ²), latents in use": moments.mean().item() if len(moments) else "none in use",
         "RMSE at sampled z": seen.rmse,
-        "RMSE of the mean picture": patient.pictures.var(0, unbiased=False).mean().sqrt().item(),
+        "RMSE of the mean picture": _flat_error(patient),
         "spread read as": meaning,
     }
     if sigma is not None and not _scale_is_ignored(law):
@@ -235,7 +253,10 @@ def _require_arguments(images, test_images, spread, beta) -> None:
             continue
         if not isinstance(pictures, Tensor) or not pictures.is_floating_point():
             came = pictures.dtype if isinstance(pictures, Tensor) else type(pictures).__name__
-            raise TypeError(f"{name} must be a tensor of floats (N, ...), but came as {came}")
+            cure = CURES.get(str(came), "torch.as_tensor(images).float()")
+            raise TypeError(
+                f"{name} must be a tensor of floats (N, ...), but came as {came}; give {cure}"
+            )
         if pictures.ndim < 2 or len(pictures) < 50:
             raise ValueError(
                 f"{name} must be (N, ...) with at least 50 pictures, but came as "

@@ -1,5 +1,6 @@
 """What the pictures themselves show: range, grey, twins, and fine detail that is lost."""
 
+import math
 from collections import Counter
 
 import torch
@@ -11,32 +12,51 @@ from vae_course.doctor.report import Finding, number
 
 
 def judge_pictures(
-    pictures: Tensor, seen: Behaviour, bernoulli: bool, low: float = 0.0, high: float = 1.0
+    pictures: Tensor,
+    seen: Behaviour,
+    reach: tuple[float, float],
+    bernoulli: bool,
+    low: float = 0.0,
+    high: float = 1.0,
 ) -> list[Finding]:
     """All findings on training pictures (N, ...).
 
-    `bernoulli`: the likelihood is for 0 and 1, to which the loss brings `low` and `high` first.
+    `reach`: the least and the largest number that the decoder can say. `bernoulli`: the likelihood
+    is for 0 and 1, to which the loss brings `low` and `high` first.
     """
     units = (pictures.float() - low) / (high - low)
-    found = judge_range(units if bernoulli else pictures, seen, bernoulli)
+    found = judge_bernoulli(units) if bernoulli else judge_reach(pictures.float(), reach)
     if bernoulli and not found:
         found += judge_grey(units)
     return found + judge_blur(pictures, seen)
 
 
-def judge_range(pictures: Tensor, seen: Behaviour, bernoulli: bool) -> list[Finding]:
-    """Pixels that the likelihood, or a decoder that ends in a sigmoid, cannot reach."""
+def judge_bernoulli(pictures: Tensor) -> list[Finding]:
+    """Pixels that are no probabilities."""
     low, high = (part.item() for part in torch.aminmax(pictures))
-    span = f"The pixels run from {number(low)} to {number(high)}"
-    if bernoulli and (low < 0 or high > 1):
-        return [finding("pixels_out_of_range", "error", f"{span}; a Bernoulli takes 0 to 1.")]
-    bottom, top = seen.outputs
-    width = high - low
-    bounded = bottom >= 0 and top <= 1  # as after a sigmoid
-    if bounded and (low < -0.05 * width - 1e-6 or high > 1 + 0.05 * width):
-        evidence = f"{span}, the outputs only from {number(bottom)} to {number(top)}."
-        return [finding("pixels_out_of_range", "error", evidence)]
-    return []
+    if low >= 0 and high <= 1:
+        return []
+    evidence = f"The pixels run from {number(low)} to {number(high)}; a Bernoulli takes 0 to 1."
+    return [finding("pixels_out_of_range", "error", evidence)]
+
+
+def judge_reach(pictures: Tensor, reach: tuple[float, float]) -> list[Finding]:
+    """Pixels beyond 0, 1 or ±1, where a ReLU, a sigmoid or a tanh ends what the decoder can say."""
+    low, high = (part.item() for part in torch.aminmax(pictures))
+    bottom, top = reach
+    slack = 0.05 * (high - low) + 1e-6
+    tanh = -1 - 1e-6 <= bottom < -0.9 and 0.9 < top <= 1 + 1e-6
+    floor = -1.0 if tanh else 0.0 if bottom >= 0 else -math.inf
+    ceiling = 1.0 if floor > -math.inf and top <= 1 + 1e-6 else math.inf
+    below = (pictures < floor - slack).double().mean().item()
+    above = (pictures > ceiling + slack).double().mean().item()
+    if below + above < 0.01:
+        return []
+    evidence = (
+        f"The pixels run from {number(low)} to {number(high)}, the outputs can only reach from "
+        f"{number(bottom)} to {number(top)}; {below + above:.0%} of the pixels lie outside."
+    )
+    return [finding("pixels_out_of_range", "error", evidence)]
 
 
 def judge_grey(pictures: Tensor) -> list[Finding]:

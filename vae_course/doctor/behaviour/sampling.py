@@ -19,7 +19,9 @@ def probe_sampling(sample: Callable, shape: torch.Size) -> tuple[str | None, lis
     `shape` is that of one mean, without the batch. The meaning is "log_std", "log_var", or None
     if the noise follows neither.
     """
-    low, high = (_noise(sample, shape, spread) for spread in (-1.0, 1.0))
+    (low, shared), (high, _) = (_noise(sample, shape, spread) for spread in (-1.0, 1.0))
+    if shared:
+        return None, [finding("sample_wrong_noise", "error", shared)]
     if high < 1e-6:
         return None, [finding("sample_without_noise", "error", "Its noise is 0.")]
     found = _gradients(sample, shape)
@@ -35,16 +37,28 @@ def probe_sampling(sample: Callable, shape: torch.Size) -> tuple[str | None, lis
     return None, [*found, finding("sample_wrong_noise", "error", evidence)]
 
 
-def _noise(sample, shape, spread) -> float:
+def _noise(sample, shape, spread) -> tuple[float, str]:
+    """The noise's standard deviation; words, if one number serves several latents or examples."""
+    first, again = (_drawn(sample, shape, spread, seed) for seed in (0, 1))
+    size = first.std(0).mean().item()
+    if size < 1e-6 and not torch.equal(first, again):
+        return size, "One noise is drawn for the whole batch: all examples get the same."
+    if first.shape[1] > 1 and size > 0 and torch.corrcoef(first.T)[0, 1:].abs().max() > 0.9:
+        return size, "One noise serves several latents of an example; each needs its own."
+    return size, ""
+
+
+def _drawn(sample, shape, spread, seed) -> Tensor:
+    """(DRAWS, d) draws around 0."""
     mean = torch.zeros(DRAWS, *shape)
-    with same_draws():
+    with same_draws(seed):
         drawn = sample(mean, torch.full_like(mean, spread))
     if not isinstance(drawn, Tensor) or drawn.shape != mean.shape:
         raise ValueError(
             f"sample(mean, spread) must return z of the mean's shape {tuple(mean.shape)}, but "
             f"returned {getattr(drawn, 'shape', type(drawn).__name__)}"
         )
-    return drawn.detach().std(0).mean().item()
+    return drawn.detach().reshape(DRAWS, -1)
 
 
 def _gradients(sample, shape) -> list[Finding]:

@@ -29,7 +29,6 @@ class Behaviour:
     absolute: float
     shuffled: float
     reconstructions: Tensor
-    outputs: tuple[float, float]
     constant: bool
     scale: Tensor | None
 
@@ -67,7 +66,6 @@ def observe(
         absolute=(pictures - seen).abs().mean().item(),
         shuffled=(pictures - other).square().mean().item(),
         reconstructions=see(patient.picture(posterior.mean).point),
-        outputs=tuple(part.item() for part in torch.aminmax(seen)),
         constant=bool((drawn.point == drawn.point[:1]).all()),
         scale=drawn.scale,
     )
