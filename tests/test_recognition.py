@@ -84,8 +84,35 @@ def test_digits_are_judged_as_they_are_shown(picture):
     assert digit_score(pictures, real, labels).kinds == pytest.approx(1)
 
 
+@pytest.mark.parametrize(
+    ("counts", "clear"),
+    [
+        ([10], 0.1),  # one kind again and again
+        ([3] * 10, 1),
+        ([5, 15], 0.2),
+        ([1, 1, 1, 1, 1, 15], 0.35),  # 5/20 are below their tenth, 15/20 count as a tenth
+    ],
+)
+def test_a_label_is_clear_up_to_its_share_of_the_real_pictures(counts, clear):
+    which = torch.arange(len(counts)).repeat_interleave(torch.tensor(counts))
+    score = digit_score(row_pictures(torch.eye(10)[which]), REAL, LABELS)
+    assert score.clear == pytest.approx(clear) and score.unanimous == 1
+
+
+def test_a_label_that_is_frequent_may_be_drawn_frequently():
+    keep = torch.cat([torch.arange(12), torch.arange(12, 48)])  # 12 zeros, 36 others
+    score = digit_score(row_pictures(KINDS[:40]), REAL[keep], LABELS[keep])
+    assert score.clear == pytest.approx(3 * 0.25 + 4 / 40)
+
+
+def test_a_blend_is_clear_of_nothing():
+    blend = row_pictures(0.5 * (KINDS[:1] + KINDS[-1:]))
+    assert digit_score(blend, REAL, LABELS).clear == 0
+
+
 def test_a_score_is_printed_in_words():
-    assert str(DigitScore(0.875, 9.96)) == "unanimous 0.88, kinds of digits 10.0"
+    words = "clear 0.50 (unanimous 0.88, kinds of digits 10.0)"
+    assert str(DigitScore(0.875, 9.96, 0.5)) == words
 
 
 # ---- Random codes like those of an autoencoder
