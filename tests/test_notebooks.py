@@ -332,8 +332,6 @@ def test_there_are_chapters():
 # A reader meets at most 120 lines of code on a page, none cut off at the side. These chapters were
 # written when 220 were allowed; take a name out when its chapter is rewritten.
 LONGER = {
-    "01_autoencoders",
-    "02_from_ae_to_vae",
     "07_posterior_collapse",
     "08_blur",
     "09_questions",
@@ -347,9 +345,14 @@ def visible(chapter):
     return code_of(chapter, but=["hide-input"])
 
 
-def test_no_visible_cell_is_longer_than_25_lines(visible):
-    lengths = {lines[0]: sum(map(is_code, lines)) for lines in visible}
-    assert not {first: length for first, length in lengths.items() if length > 25}
+# The whole VAE, to be copied in one piece.
+ONE_SCREEN = {"02_from_ae_to_vae": 40}
+
+
+def test_few_visible_cells_are_longer_than_25_lines(visible, request):
+    longest = ONE_SCREEN.get(request.node.callspec.id, 25)
+    lengths = sorted(sum(map(is_code, lines)) for lines in visible)
+    assert lengths[-1] <= longest and lengths[-2] <= 25
 
 
 def test_a_reader_meets_few_lines_of_code(chapter, visible, request):

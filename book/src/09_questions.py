@@ -457,7 +457,7 @@ plotting.rows(
 r"""
 ## Straight or spherical interpolation?
 
-Between posterior means, straight. Between draws from the prior, along a great circle, if there are many latents ([chapter 2](02_from_ae_to_vae.ipynb)). `vae_course.interpolation` has both. Draws lie near a sphere of radius $\sqrt d$, and the middle of a straight line does not. How bad is that? Ask how many draws lie as far inside as that middle: with $d = 64$ practically none, with $d = 2$ a third. In the plane you need not care.
+Along a great circle, if there are many latents: between draws from the prior, and between posterior means as well. [Chapter 2](02_from_ae_to_vae.ipynb) counts the clear digits halfway. `vae_course.latents` has both walks. Draws lie near a sphere of radius $\sqrt d$, and the middle of a straight line does not. How bad is that? Ask how many draws lie as far inside as that middle: with $d = 64$ practically none, with $d = 2$ a third. In the plane you need not care.
 
 Beware of the weights $t$ and $\sqrt{1 - t^2}$. From Bob to Alice is not the way back from Alice to Bob: the two middles differ by $(\sqrt 3 - 1)/2$ of the distance. And from Bob to Bob you get $\sqrt 2$ times Bob.
 """

@@ -4,9 +4,11 @@ from vae_course.plotting.figures import (
     COLOURS,
     DPI,
     STYLE,
+    bars,
     curves,
     draw_codes,
     draw_graph,
+    draw_posteriors,
     draw_rows,
     draw_tiles,
     figure,
@@ -16,15 +18,18 @@ from vae_course.plotting.figures import (
     show,
     tile,
     tiles,
+    two_spans,
 )
 
 __all__ = [
     "COLOURS",
     "DPI",
     "STYLE",
+    "bars",
     "curves",
     "draw_codes",
     "draw_graph",
+    "draw_posteriors",
     "draw_rows",
     "draw_tiles",
     "figure",
@@ -34,4 +39,5 @@ __all__ = [
     "show",
     "tile",
     "tiles",
+    "two_spans",
 ]

@@ -1,8 +1,10 @@
-"""What happens in a `TransformerVAE`, as a figure."""
+"""What happens in an autoencoder, a VAE and a `TransformerVAE`, as figures."""
 
 import matplotlib.pyplot as plt
+import torch
 from IPython.display import HTML
 from matplotlib.axes import Axes
+from matplotlib.patches import Ellipse
 from torch import Tensor
 
 from vae_course.plotting import COLOURS, figure, show
@@ -11,6 +13,7 @@ WIDTH, HEIGHT = 10.4, 2.5  # inches, and the units of the drawing
 STATIONS = (2.15, 3.35, 4.85, 6.35, 7.55)  # where the columns in the middle stand
 ARROWS = ((1.5, 1.9), (2.4, 2.8), (3.9, 4.25), (5.45, 6.1), (6.6, 7.0), (8.1, 8.6))
 MIDDLE = 1.4  # the height at which the figures of chapters 1 and 2 run
+SKETCHED = ((-1.3, 0.2, 0.5, 0.3), (0.2, -0.9, 0.3, 0.6), (1.2, 0.7, 0.6, 0.4))  # x, y, stds
 PATCHES = 5  # tokens that are drawn, for all of them
 
 
@@ -89,6 +92,33 @@ def vae_figure(picture: Tensor, mean: Tensor, drawn: Tensor, **texts: str) -> HT
         arrow = {"arrowstyle": "->", "linewidth": 1.5}
         axis.annotate("", xy=(end, MIDDLE), xytext=(start, MIDDLE), arrowprops=arrow)
     axis.text(3.65, 0.6, "$q(z|x)$: one for\neach picture", ha="center", va="top", fontsize=9)
+    return show(made, **texts)
+
+
+def point_or_distribution_figure(pictures: Tensor, **texts: str) -> HTML:
+    """A sketch: three grey pictures (3, 1, H, W) go to points, and to ellipses with draws in them.
+
+    Where they go is made up. `texts` are the caption and the alt text, as `show` takes them.
+    """
+    made, axes = figure(8.6, 3, columns=2)
+    generator = torch.Generator().manual_seed(0)
+    for axis, title in zip(axes, ("autoencoder: a point", "VAE: a distribution"), strict=True):
+        axis.set(xlim=(-3.3, 2.2), ylim=(-1.5, 2), title=title, aspect="equal")
+        axis.set_axis_off()
+        for row, (x, y, *stds) in enumerate(SKETCHED):
+            colour = COLOURS[row]
+            inset = axis.inset_axes((-3.2, 0.9 - 1.1 * row, 1, 1), transform=axis.transData)
+            inset.imshow(pictures[row, 0].numpy(), cmap="gray")
+            inset.set(xticks=[], yticks=[])
+            arrow = {"arrowstyle": "->", "color": colour}
+            axis.annotate("", xy=(x - 0.1, y), xytext=(-2.15, 1.4 - 1.1 * row), arrowprops=arrow)
+            if axis is axes[0]:
+                axis.plot(x, y, "o", color=colour)
+                continue
+            width, height = (2 * std for std in stds)
+            axis.add_patch(Ellipse((x, y), width, height, color=colour, alpha=0.25, linewidth=0))
+            draws = torch.randn(12, 2, generator=generator) * torch.tensor(stds) / 2
+            axis.plot(x + draws[:, 0], y + draws[:, 1], ".", color=colour, markersize=4)
     return show(made, **texts)
 
 

@@ -3,12 +3,14 @@
 import base64
 import html
 import io
+from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import torch
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Ellipse
 from PIL import Image
 from torch import Tensor
 
@@ -121,7 +123,26 @@ def draw_codes(axis: Axes, codes: Tensor, labels: Tensor) -> None:
     for digit in labels.unique().tolist():
         mine = codes[labels == digit].detach().cpu()
         axis.scatter(mine[:, 0], mine[:, 1], s=3, alpha=0.5, linewidths=0, color=COLOURS[digit])
-        x, y = mine[:, :2].median(0).values.tolist()
+    _name_digits(axis, codes, labels)
+
+
+def draw_posteriors(axis: Axes, mean: Tensor, log_std: Tensor, labels: Tensor) -> None:
+    """An ellipse of one standard deviation for each q(z|x), mean and log_std (N, 2).
+
+    Each digit is written at its median; the axes are even and hold every mean.
+    """
+    stds = log_std.exp()
+    for place, std, label in zip(mean.tolist(), stds.tolist(), labels.tolist(), strict=True):
+        look = {"fill": False, "color": COLOURS[label], "linewidth": 0.8}
+        axis.add_patch(Ellipse(place, 2 * std[0], 2 * std[1], **look))
+    _name_digits(axis, mean, labels)
+    half = 1.1 * mean.abs().max().item()
+    axis.set(xlim=(-half, half), ylim=(-half, half))
+
+
+def _name_digits(axis: Axes, codes: Tensor, labels: Tensor) -> None:
+    for digit in labels.unique().tolist():
+        x, y = codes[labels == digit, :2].detach().cpu().median(0).values.tolist()
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLOURS[digit]}
         axis.text(x, y, str(digit), ha="center", va="center", fontsize=9, bbox=box)
     axis.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
@@ -148,6 +169,31 @@ def curves(series: dict[str, Tensor], *, xlabel: str, caption: str, alt: str) ->
     for axis, (title, values) in zip(axes, series.items(), strict=True):
         axis.plot(values)
         axis.set(title=title, xlabel=xlabel)
+    return show(made, caption=caption, alt=alt)
+
+
+def bars(
+    values: dict[str, float], colours: Sequence[str], *, xlabel: str, caption: str, alt: str
+) -> HTML:
+    """A labelled horizontal bar with its number for each of the `values`, from the top down."""
+    made, (axis,) = figure(6.4, 0.4 * len(values) + 0.3)
+    axis.bar_label(axis.barh(list(values), list(values.values()), color=colours), fmt=" {:.2f}")
+    axis.invert_yaxis()
+    axis.set(xlabel=xlabel)
+    return show(made, caption=caption, alt=alt)
+
+
+def two_spans(
+    series: dict[str, Tensor], early: int, *, xlabel: str, caption: str, alt: str
+) -> HTML:
+    """A column for each (N,) series, titled by its name: its first `early` values, then all."""
+    made, axes = plt.subplots(2, len(series), figsize=(9.5, 4.2))
+    for column, (title, values) in zip(axes.T, series.items(), strict=True):
+        for axis, last in zip(column, (early, len(values)), strict=True):
+            axis.plot(values[:last], linewidth=0.8)
+            axis.set(xlim=(0, last), xticks=(0, last))
+        column[0].set_title(title, fontsize=11)
+        column[1].set_xlabel(xlabel)
     return show(made, caption=caption, alt=alt)
 
 
