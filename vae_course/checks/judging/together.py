@@ -94,14 +94,17 @@ def _all(same, ours: Iterable, theirs: Results) -> bool:
     return all(a is not None and same(a, b) for a, b in zip(ours, theirs, strict=True))
 
 
-def _by_value(one: Results, other: Results, got, want, same) -> Iterator[Results]:
-    """What both slips would give: changed terms, changed factors, one result each."""
+def _by_value(one: Results, other: Results, got, want, same) -> Iterator[Iterable]:
+    """What both slips would give: changed terms, changed factors, one result each.
+
+    One case after the other, since most pairs are out with the first.
+    """
     rows = list(zip(one, other, want, strict=True))
     if all(_shapes(a) == _shapes(b) == _shapes(w) for a, b, w in rows):
         for both in (_added, _multiplied):
-            yield [tuple(map(both, a, b, w)) for a, b, w in rows]
+            yield (tuple(map(both, *row)) for row in rows)
     if len({len(parts) for row in rows for parts in row}) == 1:
-        yield [tuple(_apart(*parts, same) for parts in zip(*row, strict=True)) for row in rows]
+        yield (tuple(_apart(*parts, same) for parts in zip(*row, strict=True)) for row in rows)
 
 
 def _added(a: Tensor, b: Tensor, right: Tensor) -> Tensor:
