@@ -327,6 +327,8 @@ WRONG = {
         (lambda c, b, D, d, M, *rest: hidden(c, b, D, d, 1, *rest, by_latents=False), BOTH),
         (hidden_changed(std=lambda s: min(s, 1.0)), None),
         (hidden_changed(again=lambda new, c, s, w: new * w), None),
+        (lambda c, b, *rest: hidden(c, max(b, 1.0), *rest), None),
+        (lambda *case: hidden(*case[:-1], min(case[-1], 1.0)), None),
     ],
     "weighted_loss": [
         (lambda *case: elbo(*case).mean(), "averaged over the batch"),
@@ -337,6 +339,7 @@ WRONG = {
         (in_log(abs), "right for"),
         (lambda *case: elbo(*case).clamp(max=0), "right for"),
         (lambda mse, kl, *rest: elbo(mse.clamp(max=1), kl, *rest), "right for"),
+        (lambda mse, kl, c, b, D: elbo(mse, kl, c, max(b, 1.0), D), None),
     ],
     "floor": [
         (floor_nan, "NaN"),

@@ -18,13 +18,14 @@ def programs(seed: int | None) -> list[tuple]:
     No two of the three sizes are alike.
     """
     g = fresh(seed)
-    numbers = uniform(g, 9, 3, low=0.3, high=0.8).tolist()
+    numbers = uniform(g, 9, 3, low=-1.5, high=1.5).exp().tolist()  # below 1 and above
     made = []
     for (squares, kl), (c, beta, wanted) in zip(
         product(REDUCTIONS, repeat=2), numbers, strict=True
     ):
         sizes = (2 + torch.randperm(12, generator=g)[:3]).tolist()
-        made.append((20 * c, 6 * beta, *sizes, squares, kl, wanted))
+        c = c * (10 if len(made) % 2 else 1e-3)  # for a σ below 1, or above
+        made.append((c, beta, *sizes, squares, kl, wanted))
     return made
 
 

@@ -12,8 +12,8 @@ from vae_course.exact.collapse import implied_std
 
 
 def logged(seed: int | None) -> list[tuple]:
-    """(mse, kl, c, beta, pixels), the first two (N,). At last a σ above 1, and one so small that
-    densities, and the ELBO, are high."""
+    """(mse, kl, c, beta, pixels), the first two (N,). β is above 1, and below. At last a σ above 1,
+    and one so small that densities, and the ELBO, are high."""
     g = fresh(seed)
     made = []
     for number, pixels, unit in (
@@ -24,7 +24,7 @@ def logged(seed: int | None) -> list[tuple]:
         (2, 60, 0.03),
     ):
         std = unit * uniform(g, 1, low=0.15, high=0.4).item()
-        beta = uniform(g, 1, low=2.0, high=5.0).item()
+        beta = uniform(g, 1, low=2.0, high=5.0).item() ** (-1 if number == 3 else 1)
         mse, kl = uniform(g, number, low=0.01, high=0.3), uniform(g, number, low=0.5, high=9.0)
         made.append((unit**2 * mse, kl, beta * pixels / (2 * std**2), beta, pixels))
     return made
