@@ -44,8 +44,8 @@ def read_pictures(paths: Sequence[Path], *, crop: int | None = None) -> Tensor:
     """
     transform = _to_square(crop)
     pictures = torch.empty(len(paths), 3, SIZE, SIZE, dtype=torch.uint8)
-    few = len(paths) < MANY
-    for i, path in enumerate(tqdm(paths, desc="pictures", leave=False, disable=few)):
+    shown = tqdm(paths, desc="pictures", leave=False) if len(paths) >= MANY else paths
+    for i, path in enumerate(shown):  # TQDM_DISABLE=1 keeps the bar out of pages being built
         pictures[i] = _read(path, transform)
     return pictures
 
