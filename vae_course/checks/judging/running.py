@@ -55,7 +55,8 @@ def _unwritten(error: NotImplementedError) -> str:
 
 
 def require_unchanged(names, case, given) -> None:
-    for name, before, after in zip(names, case, given, strict=False):
+    unnamed = ["x"] * (len(case) - len(names))
+    for name, before, after in zip((*names, *unnamed), case, given, strict=False):
         require(
             not isinstance(before, Tensor) or torch.equal(before, after),
             f"Your function changes its input `{name}` in place. The caller still needs it: write "

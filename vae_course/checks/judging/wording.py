@@ -74,6 +74,8 @@ def _right_elsewhere(good: Tried, wrong: Tried, every: list[Tried], names: Seque
         sizes = tuple(v.shape if isinstance(v, Tensor) else None for v in each.case)
         by_size.setdefault(sizes, set()).add(each.fits)
     mixed = any(len(fits) == 2 for fits in by_size.values())
+    if not mixed and one == other:
+        return "It is right for some inputs, but not for those of another size. What depends on it?"
     if not mixed:
         return f"It is right for {one}, but not for {other}. What in your code depends on these?"
     return (
