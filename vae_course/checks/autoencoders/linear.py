@@ -1,11 +1,12 @@
-"""The best linear autoencoder, PCA, and the slips on the way to it."""
+"""Task 2: the best linear autoencoder, PCA."""
 
 from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
-from vae_course.checks.judging.inputs import normal, uniform
+from vae_course.checks.judging.check import check, turned
+from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import require, require_something, run
 
 
@@ -57,25 +58,24 @@ def _own_grey(pictures: Tensor) -> Tensor:
     return pictures - pictures.mean(1, keepdim=True)
 
 
-LINEAR_MISTAKES = {
+slip = turned(pca, lambda pictures: pictures)
+SLIPS = {
     "The mean is not taken into account: the pictures vary around it, not around 0.": (
-        lambda *a: pca(*a, centre=0, subtract=0, add=0)
+        slip(centre=0, subtract=0, add=0)
     ),
     "The directions are those of the pictures around 0. They vary around their mean.": (
-        lambda *a: pca(*a, centre=0)
+        slip(centre=0)
     ),
-    "The mean is missing in the reconstruction.": lambda *a: pca(*a, add=0),
-    "Your encoder does not subtract the mean that your decoder adds.": (
-        lambda *a: pca(*a, subtract=0)
-    ),
+    "The mean is missing in the reconstruction.": slip(add=0),
+    "Your encoder does not subtract the mean that your decoder adds.": (slip(subtract=0)),
     "Mean neither subtracted nor added: your directions are right, their origin is not.": (
-        lambda *a: pca(*a, subtract=0, add=0)
+        slip(subtract=0, add=0)
     ),
     "These directions vary least. In which order do the eigenvalues or singular values come?": (
-        lambda *a: pca(*a, pick=lambda v, d: v[-d:])
+        slip(pick=lambda v, d: v[-d:])
     ),
     "You took columns where directions are rows, or rows where they are columns.": (
-        lambda *a: pca(*a, pick=lambda v, d: v[:, :d].T)
+        slip(pick=lambda v, d: v[:, :d].T)
     ),
     "You took rows of the matrix of eigenvectors. Look up where it keeps one eigenvector.": (
         lambda x, *a: pca(x, *a, pick=lambda _, d: torch.linalg.eigh(torch.cov(x.T))[1][-d:])
@@ -95,16 +95,50 @@ LINEAR_MISTAKES = {
         lambda x, d, new: pca(x, d, new - new.mean(0) + x.mean(0)) - x.mean(0) + new.mean(0)
     ),
     "You divide each pixel by its standard deviation. The squared error counts pixels alike.": (
-        lambda *a: pca(*a, unit=lambda x: x.std(0))
+        slip(unit=lambda x: x.std(0))
     ),
     "Your codes are divided by the singular values, and the decoder does not undo it.": (
-        lambda *a: pca(*a, weigh=lambda codes, sizes: codes / sizes)
+        slip(weigh=lambda codes, sizes: codes / sizes)
     ),
     "Your codes are multiplied by the singular values, and the decoder does not undo it.": (
-        lambda *a: pca(*a, weigh=lambda codes, sizes: codes * sizes)
+        slip(weigh=lambda codes, sizes: codes * sizes)
     ),
     "Your reconstruction is always the mean: the code is not used.": (
         lambda x, d, new: x.mean(0).expand_as(new)
     ),
     "The last number of your code is not used.": lambda x, d, new: pca(x, d - 1, new),
 }
+
+
+def cases(seed: int | None) -> list[tuple[Tensor, int, Tensor]]:
+    """(x, latent_dim, new pictures)."""
+    g = fresh(seed)
+    return [
+        (spread_out(g, n, pixels), latent_dim, normal(g, new, pixels, scale=2.0))
+        for n, pixels, latent_dim, new in ((12, 4, 1, 3), (20, 5, 2, 1), (15, 7, 4, 6))
+    ]
+
+
+def rebuilt(answer: Callable) -> Callable:
+    """What the two functions of an answer make of new pictures."""
+
+    def rebuild(x, latent_dim, new):
+        encode, decode = two_functions(answer(x, latent_dim))
+        codes = linear_output(encode, "encode", new, latent_dim)
+        linear_output(decode, "decode", codes, x.shape[1])
+        return decode(codes)
+
+    return rebuild
+
+
+@check(
+    cases=cases,
+    read=rebuilt,
+    names=("x", "latent_dim"),
+    slips=SLIPS,
+    within=1e-3,
+    praise="No linear autoencoder does better: yours reconstructs new pictures exactly like PCA.",
+)
+def linear(x: Tensor, latent_dim: int, new: Tensor) -> Tensor:
+    """Reconstructions of new pictures, (batch, pixels): the axes of the codes are free."""
+    return pca(x, latent_dim, new)

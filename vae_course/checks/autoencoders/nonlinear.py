@@ -1,4 +1,4 @@
-"""Properties of a learner's encoder and decoder: sizes, curvature, gradients, and if they learn."""
+"""Task 3: a curved autoencoder: sizes, curvature, gradients, and whether it learns."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -6,6 +6,8 @@ from copy import deepcopy
 import torch
 from torch import Tensor, nn
 
+from vae_course.checks.judging.check import trial
+from vae_course.checks.judging.inputs import fresh, normal, uniform
 from vae_course.checks.judging.running import kind, require, require_something, run
 
 STEPS = 100
@@ -59,14 +61,22 @@ def require_network(network: nn.Module, name: str, inputs: Tensor, width: int) -
             out.std(0).max().item() > 0,
             f"The {name} gives the same numbers for every input, so they say nothing.",
         )
+    require_bend(network, name, inputs)
+    return out
+
+
+def require_bend(network: nn.Module, name: str, inputs: Tensor, least: float = CURVED) -> None:
+    """The middle of two inputs is not mapped to the middle of their outputs."""
+    network.eval()
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
         a, b = inputs.chunk(2)
         bend = network((a + b) / 2) - (network(a) + network(b)) / 2
         require(
-            (bend.norm() > CURVED * (network(a) - network(b)).norm()).item(),
-            f"The {name} is linear: it maps the middle of two inputs to the middle of their "
-            "outputs. Linear layers in a row are one linear layer, unless something bends between.",
+            (bend.norm() > least * (network(a) - network(b)).norm()).item(),
+            f"The {name} is linear on the numbers that it gets: it maps the middle of two inputs "
+            "to the middle of their outputs. Linear layers in a row are one linear layer, unless "
+            "something bends between.",
         )
-    return out
 
 
 def _output(network, name, inputs, width):
@@ -99,6 +109,13 @@ def require_free_codes(encoder: nn.Module, inputs: Tensor, codes: Tensor) -> Non
         wild.min().item() < -2 and wild.max().item() > 2,
         f"A code may be any number, but yours stay between {wild.min().item():.3g} and "
         f"{wild.max().item():.3g}, even with far larger weights. What does your encoder do at the "
+        "very end?",
+    )
+    wilder = torch.cat([_with_weights(encoder, factor, inputs) for factor in (-300.0, 300.0)])
+    require(
+        wilder.min() < 1.5 * wild.min() and wilder.max() > 1.5 * wild.max(),
+        "A code may be any number, but yours stop growing: they are cut off at "
+        f"{wilder.min().item():.3g} or {wilder.max().item():.3g}. What does your encoder do at the "
         "very end?",
     )
 
@@ -147,3 +164,35 @@ def error_left(encoder: nn.Module, decoder: nn.Module, x: Tensor) -> float:
     with torch.no_grad():
         error = (x - decoder.eval()(encoder.eval()(x))).square().sum()
     return (error / (x - x.mean(0)).square().sum()).item()
+
+
+@trial()
+def nonlinear(answer: Callable, seed: int | None) -> str:
+    """`answer(pixels, latent_dim)`: an encoder and a decoder, nonlinear modules, untrained.
+
+    Tried on small pictures with pixels from 0 to 1, of a bump that moves, where a short training
+    must beat the best constant picture.
+    """
+    g = fresh(seed)
+    start = int(torch.randint(2**31, (1,), generator=g))
+    for pixels, latent_dim in ((16, 3), (9, 1), (12, 2)):
+        encoder, decoder = built(answer, pixels, latent_dim, start)
+        x = normal(g, 128, pixels, scale=3.0).float()
+        codes = require_network(encoder, "encoder", x, latent_dim)
+        require_free_codes(encoder, x, codes)
+        require_bend(encoder, "encoder", uniform(g, 256, pixels).float(), CURVED / 10)
+        z = normal(g, 128, latent_dim, scale=3.0).float()
+        require_network(decoder, "decoder", z, pixels)
+        require_gradients(encoder, decoder, uniform(g, 64, pixels).float())
+    place = uniform(g, 64, 1, high=pixels - 1.0)
+    bumps = torch.exp(-0.2 * (torch.arange(pixels) - place) ** 2).float()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(start)  # for dropout
+        left = error_left(encoder, decoder, bumps)
+    require(
+        left < 0.6,
+        f"Sizes and gradients are right, but after a short training its error is {left:.0%} of "
+        "that of a constant picture. Can its output reach every pixel value between 0 and 1, and "
+        "are its hidden layers wide enough?",
+    )
+    return f"It learns: after a short training, {left:.0%} of a constant picture's error is left."

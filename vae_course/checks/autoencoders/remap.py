@@ -1,8 +1,14 @@
-"""An autoencoder whose codes are mapped by a matrix, and the slips on the way to it."""
+"""Task 4: other codes, the same pictures."""
+
+from collections.abc import Callable
 
 import torch
+from torch import Tensor
 
-from vae_course.checks.judging.inputs import normal, uniform
+from vae_course.checks.autoencoders.linear import two_functions
+from vae_course.checks.judging.check import check
+from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.running import require
 
 
 def networks(g: torch.Generator, batch: int, latent_dim: int, pixels: int) -> tuple:
@@ -22,7 +28,7 @@ def remapped(encode, decode, matrix, x, z, *, there=None, back=None):
     return codes, *(decode(torch.stack([back @ code for code in c])) for c in (codes, z))
 
 
-REMAP_MISTAKES = {
+SLIPS = {
     "The decoder does not undo the matrix.": (
         lambda e, d, m, *a: remapped(e, d, m, *a, back=torch.eye(len(m)).double())
     ),
@@ -53,3 +59,34 @@ REMAP_MISTAKES = {
         lambda e, d, m, *a: remapped(e, d, m, *a, there=torch.linalg.inv(m), back=m)
     ),
 }
+
+
+def cases(seed: int | None) -> list[tuple]:
+    g = fresh(seed)
+    return [networks(g, *size) for size in ((3, 2, 5), (1, 3, 4), (4, 4, 6), (6, 1, 3))]
+
+
+def through(answer: Callable) -> Callable:
+    """New codes, and what the new decoder makes of these and of any code."""
+
+    def both(encode, decode, matrix, x, z):
+        new_encode, new_decode = two_functions(answer(encode, decode, matrix))
+        codes = new_encode(x)
+        require(isinstance(codes, Tensor), "Your new encode must return a tensor.")
+        return codes, new_decode(codes), new_decode(z)
+
+    return both
+
+
+@check(
+    cases=cases,
+    read=through,
+    names=("encode", "decode", "matrix", "x", "z"),
+    slips=SLIPS,
+    results=("the new code", "the reconstruction", "the picture decoded from another code"),
+    ordered=False,
+    praise="Other codes, the same pictures: the loss cannot tell the two autoencoders apart.",
+)
+def remap(encode: Callable, decode: Callable, matrix: Tensor, x: Tensor, z: Tensor):
+    """New codes of x, and what is decoded from these and from z."""
+    return remapped(encode, decode, matrix, x, z)
