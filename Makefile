@@ -75,6 +75,7 @@ all: setup
 lint: setup
 	ruff check .
 	ruff format --check .
+	mypy
 
 unit: setup
 	pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser $(NOT)
@@ -144,4 +145,4 @@ newest:
 	$(MAKE) VENV=_build/newest test
 
 clean:
-	rm -rf _build $(VENV) vae_course.egg-info .pytest_cache .ruff_cache
+	rm -rf _build $(VENV) vae_course.egg-info .pytest_cache .mypy_cache .ruff_cache
