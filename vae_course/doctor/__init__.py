@@ -1,9 +1,15 @@
 """A reader's own VAE, examined: `examine(encode, decode, images, loss)` says what is wrong with it.
 
+`check_loss(loss, x_shape, z_shape)` looks at a loss before there is a model, and
+`python -m vae_course.doctor file.py:build` examines with an exit status.
+
 The doctor calls functions and reads numbers, never code. `advice.ADVICE` lists what it can find.
+It examines one Gaussian posterior against a normal prior: no hierarchy of latents, no discrete
+codes, no learned prior, no importance-weighted bound.
 """
 
+from vae_course.doctor.check import check_loss
 from vae_course.doctor.examination import examine
 from vae_course.doctor.report import Finding, Report
 
-__all__ = ["Finding", "Report", "examine"]
+__all__ = ["Finding", "Report", "check_loss", "examine"]

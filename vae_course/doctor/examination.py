@@ -89,7 +89,7 @@ def examine(
     _require_arguments(images, test_images, spread, beta)
     test = None if test_images is None else _some(test_images, seed, most)
     if broken := judge_numbers(images):
-        return _report(broken, {"pixels D": images[0].numel()})
+        return sorted_report(broken, {"pixels D": images[0].numel()})
     twins = [] if test is None else judge_overlap(images, test)
     models = Kept(encode, decode, sample)
     judge = Kept(loss, copies=models.copies)
@@ -97,7 +97,7 @@ def examine(
         patient = Patient(encode, decode, _some(images, seed, most), at_once)
         if broken := symptoms.judge_finite(patient):
             raw = judge_scale_of_input(patient.pictures, works=False)
-            return _report([*raw, *broken], {"pixels D": patient.pixels})
+            return sorted_report([*raw, *broken], {"pixels D": patient.pixels})
         law, on_loss = None, []
         declared = spread or patient.posterior(patient.pictures[:2]).meaning
         if loss is not None:  # kept anew: its modules now rest
@@ -110,7 +110,7 @@ def examine(
         elif declared in PLAIN:
             patient.positive = True
         report = _examined(patient, law, test, sample, declared, beta, seed)
-        return _report([*twins, *on_loss, *report.findings], report.measurements)
+        return sorted_report([*twins, *on_loss, *report.findings], report.measurements)
 
 
 def _positives(patient: Patient, declared: str | None) -> tuple[bool, ...]:
@@ -155,7 +155,7 @@ def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
         tested = symptoms.observe(patient, test, meaning, see, seed)
         found += symptoms.judge_gap(seen, tested)
         numbers["RMSE on test pictures"] = tested.rmse
-    return _report(found, numbers)
+    return sorted_report(found, numbers)
 
 
 def _see(patient, law, posterior) -> Callable:
@@ -230,7 +230,7 @@ def _measurements(patient, law, seen, meaning) -> dict[str, float | str]:
     return measured
 
 
-def _report(found: list[Finding], numbers: dict) -> Report:
+def sorted_report(found: list[Finding], numbers: dict) -> Report:
     """Sorted from cause to consequence, notes last; one finding of each name, the gravest."""
     if any(f.name == "untrained" for f in found):  # then symptoms say nothing
         found = [replace(f, severity="note") if f.name in SYMPTOMS else f for f in found]

@@ -16,6 +16,22 @@ CHAPTERS = {
     "08_blur": "Chapter 8, Why outputs are blurry",
 }
 
+KEYS = {  # plain names for what is measured, safe for a logger's keys
+    "pixels D": "pixels",
+    "latents d": "latents",
+    "latents in use": "latents_in_use",
+    "KL, nats a picture": "kl",
+    "E(μ² + σ²), latents in use": "second_moment",
+    "RMSE at sampled z": "rmse",
+    "RMSE of the mean picture": "rmse_of_mean_picture",
+    "RMSE on test pictures": "rmse_on_test",
+    "spread read as": "spread",
+    "decoder's σ": "decoder_sigma",
+    "reconstruction term": "reconstruction",
+    "β, the KL's weight": "beta",
+    "σ that the loss stands for": "implied_sigma",
+}
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -89,6 +105,22 @@ class Report:
             if finding.name == name:
                 return finding
         raise KeyError(f"found {[f.name for f in self.findings]}, not {name!r}")
+
+    def without(self, *names: str) -> "Report":
+        """The report without the findings of these names: you know of them."""
+        kept = tuple(f for f in self.findings if f.name not in names)
+        return Report(kept, self.measurements)
+
+    def to_dict(self) -> dict[str, float | str | bool]:
+        """One level, plain keys: for TensorBoard, W&B or JSON.
+
+        `healthy`; `errors`, `warnings`, `notes` count; `finding/NAME` is the evidence; what was
+        measured has the names in `KEYS`, in nats a picture where it is a KL.
+        """
+        counts = {f"{word}s": sum(f.severity == word for f in self.findings) for word in SEVERITIES}
+        found = {f"finding/{f.name}": f.evidence for f in self.findings}
+        measured = {KEYS[name]: value for name, value in self.measurements.items()}
+        return {"healthy": self.healthy, **counts, **measured, **found}
 
     def verdict(self) -> str:
         """The result in one sentence."""

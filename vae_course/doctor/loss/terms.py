@@ -11,7 +11,7 @@ from vae_course.doctor.loss.doubts import judge_doubts
 from vae_course.doctor.loss.families import NONE, UNKNOWN
 from vae_course.doctor.loss.kl import judge_kl
 from vae_course.doctor.loss.probe import LossLaw, Term
-from vae_course.doctor.loss.weights import Weighed, judge_weights, weigh
+from vae_course.doctor.loss.weights import Scales, Weighed, judge_weights, weigh
 from vae_course.doctor.patient import Patient
 from vae_course.doctor.report import Finding, number
 
@@ -31,17 +31,25 @@ def judge_use(
     law: LossLaw, patient: Patient, seen: Behaviour, meant: float
 ) -> tuple[list[Finding], dict[str, float | str]]:
     """The weights beside the measured error, and as measurements; `meant` is the declared β."""
-    sizes = patient.pixels, seen.mean.shape[1]
-    family, scales = law.reconstruction.family, weigh(law, *sizes, meant)
     found = _second_sigmoid(law, patient)
-    numbers = {"reconstruction term": family.name.replace("_", " ")}
+    scales, numbers = weights_of(law, meant)
     if scales is not None:
-        error = family.error(seen)
+        sizes = patient.pixels, seen.mean.shape[1]
+        error = law.reconstruction.family.error(seen)
         found += judge_weights(Weighed(scales, *sizes, error, meant, law.kl.noise))
+    return found, numbers
+
+
+def weights_of(law: LossLaw, meant: float) -> tuple[Scales | None, dict[str, float | str]]:
+    """The weights in nats, where both terms are understood, and as measurements."""
+    frame = law.probe.frame
+    scales = weigh(law, frame.pixels, frame.latents, meant)
+    numbers = {"reconstruction term": law.reconstruction.family.name.replace("_", " ")}
+    if scales is not None:
         numbers["β, the KL's weight"] = scales.beta
         if scales.sigma is not None:
             numbers["σ that the loss stands for"] = scales.sigma
-    return found, numbers
+    return scales, numbers
 
 
 def _second_sigmoid(law, patient) -> list[Finding]:

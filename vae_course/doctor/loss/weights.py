@@ -50,15 +50,17 @@ class Weighed:
     """The weights of a loss beside what they are compared with.
 
     `error` is the measured RMSE (for absolute errors the mean absolute error); `meant` the β that
-    the user declared; `noise` how far the weights may be off.
+    the user declared; `noise` how far the weights may be off; `measured` is
+    false where `error` is no more than the nearest that a model could make.
     """
 
     scales: Scales
     pixels: int
     latents: int
-    error: float
+    error: float | None
     meant: float
     noise: float = 0.0
+    measured: bool = True
 
     def _is(self, value: float, options: tuple[float, ...] = SIMPLE, within: float = 0.01) -> bool:
         within = max(within, 2 * self.noise)
@@ -110,12 +112,18 @@ class Weighed:
         if sigma is None:
             return f"The KL counts β = {beta} times against the log-likelihood."
         if not scales.knob:
-            return f"β = {beta}, σ = {number(sigma)}, error {number(self.error)}."
+            return f"β = {beta}, σ = {number(sigma)}, {self._error}."
         other = number(scales.kl / scales.reconstruction)
         return (
             f"The weights stand for σ = {number(sigma)} with β = {beta}, or for σ = 1 with "
-            f"β = {other}; the measured error is {number(self.error)}."
+            f"β = {other}; {self._error}."
         )
+
+    @property
+    def _error(self) -> str:
+        if self.measured:
+            return f"the measured error is {number(self.error)}"
+        return f"a model of pixels in 0..1 may err by {number(self.error)}"
 
 
 RULES = (  # (finding, severity, whether it holds, what is said before the weights)
