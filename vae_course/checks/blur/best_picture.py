@@ -8,6 +8,7 @@ from torch.distributions import Independent, Normal
 
 from vae_course.checks.judging.check import check, turned
 from vae_course.checks.judging.inputs import fresh, normal, uniform
+from vae_course.checks.judging.together import Given
 
 ASTRAY = (
     "It is right for ordinary densities, but not for e^-1800 or e^900, which no float can hold. "
@@ -119,6 +120,18 @@ SLIPS = {
     ),
     "This is the plain average: z is not used.": (
         average(weigh=lambda logs: torch.ones_like(logs) / logs.shape[1])
+    ),
+    "The squares of your weights add up to one. The weights themselves must.": (
+        average(weigh=lambda logs: torch.nn.functional.normalize(logs.exp(), dim=1))
+    ),
+    "You take exp of the spread twice, or of what is a σ already.": (
+        Given(lambda z, mean, log_std, pictures: (z, mean, log_std.exp(), pictures))
+    ),
+    "The distance in the exponent is not squared.": lambda z, mean, log_std, pictures: (
+        (-((z[:, None] - mean) * torch.exp(-log_std)).norm(dim=2)).softmax(1) @ pictures
+    ),
+    "You average over the pictures once more: the weights add up to one already.": (
+        average(weigh=lambda logs: logs.softmax(1) / logs.shape[1])
     ),
 }
 

@@ -28,6 +28,14 @@ def bell(u: Tensor) -> Tensor:
     return torch.exp(-(u**2) / 2) / math.sqrt(2 * math.pi)
 
 
+def units(brightness=lambda tau: tau, slope=lambda tau: tau):
+    """Another unit for one of the two."""
+    return lambda places, tau: (
+        torch.special.ndtr(places / brightness(tau)),
+        bell(places / slope(tau)) / slope(tau),
+    )
+
+
 ramp = turned(averaged, lambda pair: pair)
 SLIPS = {
     "Black and white are swapped: far to the left it must be dark.": (
@@ -82,6 +90,19 @@ SLIPS = {
     ),
     "This is one edge at 0, not the average of many.": (
         ramp(brightness=lambda u: (u > 0).double(), slope=lambda u, tau: 0 * u)
+    ),
+    "In the brightness, τ² stands where a standard deviation belongs.": units(lambda tau: tau**2),
+    "In the brightness, √τ stands where a standard deviation belongs.": units(math.sqrt),
+    "In the brightness, τ is not used.": units(lambda tau: 1.0),
+    "In the slope, τ² stands where a standard deviation belongs.": (
+        units(slope=lambda tau: tau**2)
+    ),
+    "In the slope, τ is not used.": units(slope=lambda tau: 1.0),
+    "The slope is Φ(1 - Φ). That is the slope of a logistic curve, not of Φ.": (
+        ramp(slope=lambda u, tau: torch.special.ndtr(u) * torch.special.ndtr(-u))
+    ),
+    "The second is the slope of the slope: it is differentiated once too often.": (
+        ramp(slope=lambda u, tau: -u * bell(u) / tau**2)
     ),
 }
 

@@ -36,6 +36,11 @@ def rounded(seed: int | None) -> list[tuple[Tensor, float]]:
     return [(torch.cat([eigenvalues, noise]), std) for eigenvalues, std in mild] + scaled
 
 
+def kept(formula, below=torch.zeros_like):
+    """`formula` where a direction passes, and `below` elsewhere."""
+    return lambda lam, std: torch.where(lam > std**2, formula(lam, std), below(lam))
+
+
 SLIPS = {
     "Below σ² the gain must not be negative: the direction is switched off.": (
         lambda lam, std: 1 - std**2 / lam
@@ -65,6 +70,32 @@ SLIPS = {
     ),
     "You compare λ with σ where you cut, and with σ² where you do not.": (
         lambda lam, std: torch.where(lam > std, 1 - std**2 / lam, 0 * lam)
+    ),
+    "Below σ² the gain must be 0, not λ.": kept(lambda lam, std: 1 - std**2 / lam, lambda lam: lam),
+    "Below σ² the gain must be 0, not 1.": (
+        kept(lambda lam, std: 1 - std**2 / lam, torch.ones_like)
+    ),
+    "Your condition is the wrong way round: large λ must pass.": (
+        lambda lam, std: torch.where(lam > std**2, 0 * lam, 1 - std**2 / lam)
+    ),
+    "The fraction is upside down, where you do not cut.": kept(lambda lam, std: 1 - lam / std**2),
+    "In the fraction, roots stand where σ² and λ belong.": (
+        kept(lambda lam, std: 1 - std / lam.sqrt())
+    ),
+    "The fraction is squared: σ⁴ and λ² stand where σ² and λ belong.": (
+        kept(lambda lam, std: 1 - std**4 / lam**2)
+    ),
+    "Of the directions that pass, this is the share that is lost.": (
+        kept(lambda lam, std: std**2 / lam)
+    ),
+    "The sign of the fraction is wrong: noise makes no direction larger.": (
+        kept(lambda lam, std: 1 + std**2 / lam)
+    ),
+    "Where you do not cut, this is the filter for pictures with added noise.": (
+        kept(lambda lam, std: lam / (lam + std**2))
+    ),
+    "You sort the gains. Each belongs to its own direction.": (
+        Then(lambda gains: gains.sort(descending=True).values)
     ),
 }
 

@@ -79,6 +79,15 @@ SLIPS = {
     "You subtract the spreads of the pixels. Independent noise adds to the variance.": (
         lambda s, m: s.std() - m.std()
     ),
+    "You subtract pictures of the two sets from each other, but their z are not the same.": (
+        lambda s, m: (s[: len(m)] - m).std()
+    ),
+    "You add the two. The means bring no noise: what they have must go.": (
+        lambda s, m: ((detail(s).mean() + detail(m).mean()) / 20).sqrt()
+    ),
+    "You divide one by the other. Independent noise adds to the variance.": (
+        lambda s, m: (detail(s).mean() / detail(m).mean()).sqrt()
+    ),
 }
 
 

@@ -76,6 +76,18 @@ SLIPS = {
     "You averaged the entropy over the z. Return one number for each.": (
         lambda q: doubt(q).mean().exp()
     ),
+    "You take log q for the logarithm of a weight. Weights are q, divided by their sum.": (
+        lambda q: (-(q.softmax(1) * q).sum(1)).exp()
+    ),
+    "You take log q for the logarithm of a weight, and the minus stands outside of exp.": (
+        lambda q: -(q.softmax(1) * q).sum(1).exp()
+    ),
+    "This is the entropy as a share of log N, not a number of pictures.": (
+        lambda q: doubt(q) / math.log(q.shape[1])
+    ),
+    "You take 10 to the power of nats. The base must fit the logarithm.": (
+        Then(lambda number: 10 ** number.log())
+    ),
 }
 
 

@@ -109,6 +109,11 @@ SLIPS = {
     "The variance runs over the pictures. Take it over the pixels of each.": (
         slip(lambda each: each.var(0, correction=0))
     ),
+    "This is the mean size of the deviations. A variance squares them.": (
+        slip(lambda each: (each - each.mean((1, 2), keepdim=True)).abs().mean((1, 2)))
+    ),
+    "You look at first differences of neighbours, at slopes. The Laplacian compares a pixel with "
+    "all four at once.": lambda p: sum(p.diff(dim=dim).var((1, 2), correction=0) for dim in (1, 2)),
 }
 
 

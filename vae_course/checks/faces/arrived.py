@@ -17,15 +17,15 @@ NEAR_LIMITS = (-0.45, -0.1, 0.1, 0.25, 0.325, 0.342, 0.42, 0.7, 1.3)
 def readings(seed: int | None) -> list[tuple[Tensor, Tensor, int, float]]:
     """(before, after, wanted, asked): factors on scales of their own, moves near every limit."""
     g, cases = fresh(seed), []
-    for count, factors, wanted, asked, low, high in (
-        (21, 4, 1, 1.3, 0.4, 0.9),  # low and high: so that the mean move is not what was asked
-        (34, 3, 2, -0.8, 1.2, 3.5),
-        (16, 5, 0, 0.4, 0.4, 1.8),
+    for count, factors, wanted, asked, low, high, side in (
+        (21, 4, 1, 1.3, 0.4, 0.9, -1),  # low and high: so that the mean move is not what was asked
+        (34, 3, 2, -0.8, 1.2, 3.5, 1),  # side: what else came went up, or down
+        (16, 5, 0, 0.4, 0.4, 1.8, -1),
     ):
         scale = uniform(g, factors, low=0.3, high=4.0)
         scale[wanted] = abs(asked) / 3  # so that it moves more than any other, in stds
-        drift = uniform(g, factors, low=-0.3, high=0.3)
-        drift[(wanted + 1) % factors] = -uniform(g, 1, low=0.6, high=0.9).item()  # the worst, down
+        drift = -uniform(g, factors, low=0.05, high=0.3)
+        drift[(wanted + 1) % factors] = side * uniform(g, 1, low=0.6, high=0.9).item()  # the worst
         before = standard(normal(g, count, factors)) * scale + normal(g, factors)
         moves = (0.8 * standard(normal(g, count, factors)) + drift) * scale
         share = uniform(g, count, low=low, high=high)
@@ -130,6 +130,9 @@ SLIPS = {
     "The third misses what went *down*: take the size of the mean move.": (
         worst(lambda b, a: (a - b).mean(0) / b.std(0))
     ),
+    "The third misses what went *up*: take the size of the mean move.": (
+        worst(lambda b, a: -(a - b).mean(0) / b.std(0))
+    ),
     "The third is in the units of each factor. Divide by its standard deviation over the faces.": (
         worst(lambda b, a: (a - b).mean(0).abs())
     ),
@@ -151,6 +154,25 @@ SLIPS = {
     ),
     "The third is one for each factor. Take the largest.": (
         part(2, lambda b, a, w, asked: drift(others(b, w), others(a, w)))
+    ),
+    "The first is divided by the size of what was asked. It may be less that was asked for.": (
+        part(0, lambda b, a, w, asked: moved(b, a, w).mean() / abs(asked))
+    ),
+    "The first is a sum over the faces. Take the mean.": (
+        part(0, lambda b, a, w, asked: moved(b, a, w).sum() / asked)
+    ),
+    "The first is an average over all factors. Only one was wanted.": (
+        part(0, lambda b, a, w, asked: (a - b).mean() / asked)
+    ),
+    "The share counts faces with two thirds of what was asked. A third is enough.": (
+        share(lambda move, asked: move / asked > 2 / 3)
+    ),
+    "The third says which factor came, not how much of it.": (
+        worst(lambda b, a: drift(b, a).argmax().to(b))
+    ),
+    "The third is the smallest. Take the largest.": worst(lambda b, a: drift(b, a).min()),
+    "The third divides by one spread of all factors. Each has its own.": (
+        worst(lambda b, a: (a - b).mean(0).abs() / b.std())
     ),
 }
 

@@ -117,6 +117,15 @@ SLIPS = {
     "This is one difference for each kind. Average the two.": (
         lambda c, s, g: torch.stack([within(c, s, ~g), within(c, s, g)])
     ),
+    "This is the mean of those who smile, of both kinds. Subtract that of those who do not.": (
+        lambda c, s, g: (mean(c, s & g) + mean(c, s & ~g)) / 2
+    ),
+    "You compare smiles without glasses with glasses without a smile.": (
+        lambda c, s, g: mean(c, s & ~g) - mean(c, ~s & g)
+    ),
+    "You subtract the direction of glasses. That takes glasses off, however many came along.": (
+        lambda c, s, g: plain(c, s, g) - plain(c, g, s)
+    ),
 }
 
 

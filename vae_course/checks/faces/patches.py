@@ -108,6 +108,8 @@ SLIPS = {
     "The patches overlap. Each one begins where the last one ends.": (
         lambda x, p: F.unfold(x, p).transpose(1, 2)
     ),
+    "You bring the channels to the end, and then only reshape: this cuts rows of pixels. Split "
+    "both axes first.": lambda x, p: x.permute(0, 2, 3, 1).reshape(patches.right(x, p).shape),
 }
 
 

@@ -132,6 +132,18 @@ SLIPS = {
             rows, columns, width
         )
     ),
+    "There are cosines only: twice the same. Two places on either side need the sine.": (
+        slip(arrange=lambda sr, cr, sc, cc: torch.cat([cr, cr, cc, cc], 1))
+    ),
+    "The row stands where the column belongs, too: both halves are alike.": (
+        slip(arrange=lambda sr, cr, sc, cc: torch.cat([sr, cr, sr, cr], 1))
+    ),
+    "The column stands where the row belongs, too: both halves are alike.": (
+        slip(arrange=lambda sr, cr, sc, cc: torch.cat([sc, cc, sc, cc], 1))
+    ),
+    "Your frequencies fall by equal steps. By the formula they fall by equal factors.": (
+        slip(frequencies=lambda width: torch.linspace(1, 1e-4, width // 4).double())
+    ),
 }
 
 

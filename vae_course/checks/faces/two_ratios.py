@@ -139,6 +139,13 @@ SLIPS = {
     "The second is 2μ² + σ, which should be 1 for the wrong KL.": (
         second(lambda m, s: (2 * m**2 + s).mean())
     ),
+    "In the second, μ and σ are added before they are squared.": (
+        second(lambda m, s: (m + s).square().mean())
+    ),
+    "In the second, sizes stand where squares belong.": second(lambda m, s: (m.abs() + s).mean()),
+    "In the first, σ² is summed over the pixels. Average it, as you do with the error.": (
+        first(lambda s, e: s.norm() / rms(e))
+    ),
 }
 
 
@@ -147,7 +154,7 @@ SLIPS = {
     extreme=far_from_one,
     astray=ASTRAY,
     slips=SLIPS,
-    results=("σ over RMSE", "the moment"),
+    results=("the ratio of σ to RMSE", "the moment"),
     praise="Two numbers from any model. Both are 1 after training with the right loss.",
 )
 def two_ratios(x, mean, log_std, q_mean, q_log_std) -> tuple[Tensor, Tensor]:

@@ -18,6 +18,7 @@ def densities(seed: int | None) -> list[tuple[Tensor, tuple[int, ...], float]]:
         (1, (1, 8, 7), 127.5),
         (3, (2, 6, 1), 15.0),
         (2, (3, 2, 2), 1.0),
+        (2, (3, 40, 40), 255.0),  # thousands of nats, which no exp can hold
         (2, (1, 4, 3), 0.25),
     ):
         signs = 1 - 2 * (torch.arange(batch) % 2)  # likely pictures and unlikely ones
@@ -74,6 +75,22 @@ SLIPS = {
     "You take `scale` + 1. Pixels were divided by `scale`.": bits(grey=lambda v: math.log(v + 1)),
     "The scale is taken as 255, whatever it is.": bits(grey=lambda v: math.log(255)),
     "The scale is taken as 256, whatever it is.": bits(grey=lambda v: math.log(256)),
+    "The scale is squared.": bits(grey=lambda scale: 2 * math.log(scale)),
+    "You take the root of the scale.": bits(grey=lambda scale: math.log(scale) / 2),
+    "You add the scale itself, not its logarithm.": lambda e, d, s: (
+        -e / math.prod(d) / math.log(2) + s
+    ),
+    "The ELBO is still in nats, the scale is in bits.": (
+        lambda e, d, s: -e / math.prod(d) + math.log2(s)
+    ),
+    "You multiply the ELBO where nats become bits: fewer bits than nats?": (
+        lambda e, d, s: -e / math.prod(d) * math.log(2) + math.log2(s)
+    ),
+    "Nats become bits twice.": Then(lambda bits: bits / math.log(2)),
+    "You add up the sides of a picture. The number of its dimensions is their product.": (
+        bits(size=sum)
+    ),
+    "You forget the width of the picture.": bits(size=lambda shape: math.prod(shape[:2])),
 }
 
 

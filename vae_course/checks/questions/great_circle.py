@@ -131,6 +131,16 @@ SLIPS = {
     "You divide by the angle. Divide by what makes both ends right.": lambda a, b, t: (
         by_angle(divide=False)(a, b, t) / angle(a, b)
     ),
+    "You take t itself for an angle. It is the share of the angle between the two.": (
+        lambda a, b, t: math.cos(t) * a + math.sin(t) * b
+    ),
+    "You walk twice the angle.": by_angle(angle=lambda a, b: 2 * angle(a, b)),
+    "You average the angles. Each pair has its own.": by_angle(
+        angle=lambda a, b: angle(a, b).mean()
+    ),
+    "You take the size of the cosine. An angle can be above 90 degrees.": by_angle(
+        angle=lambda a, b: torch.acos(F.cosine_similarity(a, b, dim=1).abs())[:, None]
+    ),
 }
 
 

@@ -99,6 +99,19 @@ SLIPS = {
     "erfc belongs to a bell with another width: something with √2 is missing.": (
         wrong_side(of=lambda u: torch.special.erfc(-u) / 2)
     ),
+    "This is the logarithm of the chance.": Then(torch.log),
+    "You averaged over the batch, and gave all the same. Each example has its own chance.": (
+        Then(lambda chances: chances.mean().expand(len(chances)))
+    ),
+    "You found one distance for the whole batch. Each pair has its own.": (
+        wrong_side(reduce=lambda u: u.norm().expand(len(u)))
+    ),
+    "You multiply chances of the latents, with their signs. Only the straight line counts.": (
+        lambda b, a, s: torch.special.ndtr((b - a) * torch.exp(-s) / 2).prod(1)
+    ),
+    "You divide by the length of all σ. Each latent has its own.": (
+        lambda b, a, s: torch.special.ndtr(-(b - a).norm(dim=1) / s.exp().norm(dim=1) / 2)
+    ),
 }
 
 

@@ -91,6 +91,21 @@ SLIPS = {
     "This is 1.96 standard errors, half a 95 % interval. Report one.": (
         mean_and(lambda e: 1.96 * error(e))
     ),
+    "Your spread is that of the draws of a picture. What is independent here, draws or pictures?": (
+        mean_and(lambda e: e.std(0).mean() / math.sqrt(len(e)))
+    ),
+    "This is the spread of the draws of a picture. How uncertain is the mean over pictures?": (
+        mean_and(lambda e: e.std(0).mean())
+    ),
+    "This is the spread of averages over pictures. What is independent here, draws or pictures?": (
+        mean_and(lambda e: e.mean(1).std())
+    ),
+    "This is a squared error, and it counts every draw as one more picture.": (
+        mean_and(lambda e: e.var() / e.numel())
+    ),
+    "In the mean you sum over the draws. Average them.": (
+        mean_and(error, lambda e: e.sum() / e.shape[1])
+    ),
 }
 
 

@@ -56,6 +56,16 @@ SLIPS = {
     ),
     "σ falls with your weight, but a heavier KL is a wider likelihood.": Then(torch.reciprocal),
     "This is log σ.": Then(torch.log),
+    "You divide by the number of pixels, averaged or not.": behind(by=lambda d, averaged: 1 / d),
+    "The number of pixels stands outside of the root.": lambda weight, shape, averaged: (
+        behind(by=lambda d, averaged: 1)(weight, shape, averaged)
+        * (math.prod(shape) if averaged else 1)
+    ),
+    "You add up the sides of a picture. The number of its pixels is their product.": (
+        Given(lambda weight, shape, averaged: (weight, (sum(shape),), averaged))
+    ),
+    "This is the weight itself.": lambda weight, shape, averaged: torch.tensor(weight).double(),
+    "The weight is squared.": (Given(lambda weight, shape, averaged: (weight**2, shape, averaged))),
 }
 
 
