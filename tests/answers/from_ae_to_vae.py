@@ -12,7 +12,7 @@ LOG_2PI = math.log(2 * math.pi)
 
 
 # This check draws 20 000 pictures' z, a third of a second.
-SEEDS = {"loss": 20}
+SEEDS = {"loss": 20, "build": 3}
 
 
 def likelihood(x, p, s, *, half=0.5, power=2, log=1, constant=1):
@@ -249,7 +249,82 @@ def best_direction(decode, d):
     return torch.autograd.grad(ink(decode, z).sum(), z)[0][0]
 
 
+def rescale(m, s, w, b):
+    centre, v = moments(m, s)
+    root = v.sqrt()
+    nats = 0.5 * (v + centre**2 - 1 - v.log()).sum()
+    return (m - centre) / root, s - root.log(), w * root, b + w @ centre, nats
+
+
+def rescale_by_kl(m, s, w, b):
+    centre, v = moments(m, s)
+    new = (m - centre) * v.rsqrt(), s - 0.5 * v.log()
+    return *new, w * v.sqrt(), (w * centre).sum(1) + b, (kl(m, s) - kl(*new)).mean()
+
+
+def rescale_by_loops(m, s, w, b):
+    m, s, w, b = m.clone(), s.clone(), w.clone(), b.clone()
+    nats = 0.0
+    for j in range(m.shape[1]):
+        centre = m[:, j].mean()
+        v = ((m[:, j] - centre) ** 2 + (2 * s[:, j]).exp()).mean()
+        nats += 0.5 * (v + centre**2 - 1 - v.log())
+        b += w[:, j] * centre
+        w[:, j] *= v.sqrt()
+        m[:, j] = (m[:, j] - centre) / v.sqrt()
+        s[:, j] -= v.log() / 2
+    return m, s, w, b, nats
+
+
+def small(inputs, outputs, *, hidden=0):
+    if not hidden:
+        return torch.nn.Linear(inputs, outputs)
+    return torch.nn.Sequential(
+        torch.nn.Linear(inputs, hidden), torch.nn.Tanh(), torch.nn.Linear(hidden, outputs)
+    )
+
+
+def draw_code(m, s):
+    return m + s.exp() * torch.randn_like(m)
+
+
+def build(x, d, std, *, steps=1500, lr=2e-2, code=draw_code, r=1.0, k=1.0, hidden=0, factor=2):
+    encoder, decoder = small(x.shape[1], 2 * d, hidden=hidden), small(d, x.shape[1], hidden=hidden)
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=lr)
+    for step in range(steps):
+        for group in optimizer.param_groups:
+            group["lr"] = lr * (1 - step / steps)
+        batch = x[torch.randint(len(x), (256,))]
+        m, s = encoder(batch).chunk(2, dim=1)
+        error = (batch - decoder(code(m, s))).square().sum(1) / (factor * std**2)
+        loss = (r * error + k * kl(m, s)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return encoder, decoder
+
+
+def build_curved(x, d, std):
+    return build(x, d, std, hidden=32, lr=1e-2)
+
+
+def build_by_distributions(x, d, std):
+    encoder, decoder = small(x.shape[1], 2 * d), small(d, x.shape[1])
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=2e-2)
+    for _ in range(1500):
+        m, s = encoder(x).chunk(2, dim=1)
+        q = Normal(m, s.exp())
+        log_p = Normal(decoder(q.rsample()), std).log_prob(x).sum(1)
+        loss = (kl_divergence(q, Normal(0.0, 1.0)).sum(1) - log_p).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return encoder, decoder
+
+
 RIGHT = {
+    "rescale": [rescale, rescale_by_kl, rescale_by_loops],
+    "build": [build, build_curved, build_by_distributions],
     "elbo": [
         elbo,
         elbo_by_distributions,
@@ -278,6 +353,24 @@ RIGHT = {
 
 # Each with a part of the diagnosis that names the mistake, or None where it has no name.
 WRONG = {
+    "rescale": [
+        (lambda *a: (*rescale(*a)[:4], -rescale(*a)[4]), None),
+        (lambda *a: rescale(*a)[:4], None),
+        (lambda m, s, w, b: (*rescale(m, s, w, b)[:2], w, b, rescale(m, s, w, b)[4]), None),
+    ],
+    "build": [
+        (lambda *a: build(*a, steps=1), None),
+        (lambda *a: build(*a, k=0.0), "Is the KL in the loss"),
+        (lambda *a: build(*a, k=0.5), None),
+        (lambda *a: build(*a, r=1 / 6), "far wider"),
+        (lambda *a: build(*a, r=1 / 60), "say nothing"),
+        (lambda *a: build(*a, code=lambda m, s: m), None),
+        (lambda *a: build(*a, code=lambda m, s: draw_code(m, s).detach()), "say nothing"),
+        (lambda *a: build(*a, k=-1.0), None),
+        (lambda *a: build(*a)[0], "Return two networks"),
+        (lambda *a: build(*a)[::-1], "RuntimeError"),
+        (lambda *a: build(*a, factor=1), None),
+    ],
     "elbo": [
         (lambda *a: tuple(t.mean() for t in elbo(*a)), "averaged over the batch"),
         (lambda *a: tuple(t.sum() for t in elbo(*a)), "summed over the batch"),

@@ -4,7 +4,7 @@ r"""
 
 These exercises go with [chapter 2](../02_from_ae_to_vae.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
 
-About 70 minutes. No check takes more than a few seconds. [Solutions](../solutions/02_from_ae_to_vae.ipynb)
+About 100 minutes. No check takes more than a few seconds. [Solutions](../solutions/02_from_ae_to_vae.ipynb)
 """
 
 # %%
@@ -270,3 +270,95 @@ def bright_and_likely(decode, latent_dim):
 
 # %%
 check.typical_and_bright(bright_and_likely)
+
+# %% [markdown]
+r"""
+## Task 8: re-scale the codes
+
+**Aim:** give the cloud of codes the mean and the variance of the prior, and change no picture.
+
+`mean` and `log_std`, `(N, latent_dim)`, are the posteriors of $N$ pictures. `weight`, `(units, latent_dim)`, and `bias`, `(units,)`, are the first layer of the decoder, which computes $Wz + b$. Return five things: the new `mean` and `log_std`, the new `weight` and `bias`, and by how many nats the mean KL to $\mathcal{N}(0, I)$ falls, one number. Afterwards each latent must have mean 0 and variance 1 under the aggregate posterior, and the layer must give for each new $z$ what it gave for the old one.
+
+<details><summary>Hint 1</summary>
+
+Your function of task 5 gives $m$ and $v$ of each latent. The new code is $z' = (z - m)/\sqrt v$.
+
+</details>
+<details><summary>Hint 2</summary>
+
+Solve that for $z$ and put it into $Wz + b$. What multiplies $z'$, and what is left over?
+
+</details>
+<details><summary>Hint 3</summary>
+
+The mean KL falls by $\frac12\sum_j (v_j + m_j^2 - 1 - \log v_j)$.
+
+</details>
+"""
+
+
+# %%
+def rescale(mean, log_std, weight, bias):
+    ### BEGIN SOLUTION
+    m, v = aggregate_moments(mean, log_std)
+    new_mean = (mean - m) / v.sqrt()
+    new_log_std = log_std - 0.5 * v.log()
+    nats = 0.5 * (v + m**2 - 1 - v.log()).sum()
+    return new_mean, new_log_std, weight * v.sqrt(), bias + weight @ m, nats
+    ### END SOLUTION
+
+
+# %%
+check.rescale(rescale)
+
+# %% [markdown]
+r"""
+## Task 9: the whole thing
+
+**Aim:** write a VAE from an empty cell: networks, loss, loop, and look at its draws.
+
+`x` is `(N, D)`: here 1 000 tiny "pictures" of six pixels, centred nowhere in particular. Train a VAE with `d` latents and the fixed noise `sigma_x`, and return the two networks: `encoder`, from `(batch, D)` to `(batch, 2 * d)`, all means before all $\log \sigma$; and `decoder`, from `(batch, d)` to `(batch, D)`, the mean of $p(x|z)$. Linear layers will do. You have a few seconds.
+
+The check looks at what your VAE can do. The pictures are drawn so that the best ELBO is known, and yours must come near it. The posteriors must be as wide as the best ones, and draws from the prior must vary as the pictures do.
+
+<details><summary>Hint 1</summary>
+
+The screen of [chapter 2](../02_from_ae_to_vae.ipynb) has all the pieces. Which lines depend on 784, 10 and 0.3?
+
+</details>
+<details><summary>Hint 2</summary>
+
+With networks this small you can take a larger learning rate, such as 0.02, let it fall to zero at the end, and take more than a thousand steps.
+
+</details>
+<details><summary>Hint 3</summary>
+
+The check tells whether the posteriors are too narrow (what does the KL do?) or too wide (what does the reconstruction do?).
+
+</details>
+"""
+
+
+# %%
+def build(x, d, sigma_x):
+    ### BEGIN SOLUTION
+    encoder, decoder = torch.nn.Linear(x.shape[1], 2 * d), torch.nn.Linear(d, x.shape[1])
+    optimizer = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=0.02)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, total_iters=1500)
+    for _ in range(1500):
+        batch = x[torch.randint(len(x), (256,))]
+        mean, log_std = encoder(batch).chunk(2, dim=1)
+        z = mean + log_std.exp() * torch.randn_like(mean)
+        error = (batch - decoder(z)) ** 2 / (2 * sigma_x**2)  # log p, but for a constant
+        kl = 0.5 * ((2 * log_std).exp() + mean**2 - 1) - log_std
+        loss = (error.sum(1) + kl.sum(1)).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    return encoder, decoder
+    ### END SOLUTION
+
+
+# %%
+check.build(build)
