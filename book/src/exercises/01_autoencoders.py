@@ -199,9 +199,9 @@ check.matched(matched_draws)
 
 # %% [markdown]
 r"""
-## Task 6: how many draws fall into gaps?
+## Task 6: how many draws are alone?
 
-**Aim:** measure holes that the mean and the covariance do not show.
+**Aim:** compare draws with a cloud beyond its mean and covariance. One in ten is alone where the draws are distributed as the codes are. More says that they are not: they may lie in gaps, or outside of the cloud.
 
 Take the distance of each test code to the nearest training code. Nine in ten test codes are closer than some limit (the 0.9 quantile). Return the share of `draws` that are farther from all training codes than that. All three arguments are `(some number, latent_dim)`. The result is one number between 0 and 1.
 
