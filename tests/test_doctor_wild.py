@@ -121,7 +121,17 @@ def in_place(x, p, m, s):
     return (cross(x, p) + term.add_(m.mul_(0).sum(1))).mean()
 
 
+def covariance(x, p, m, s):
+    """The covariance of all codes together drawn to the identity, beside the KL."""
+    centred = m - m.mean(0, keepdim=True)
+    whole = centred.T @ centred / len(m) + torch.diag(s.exp().mean(0))
+    return (cross(x, p) + kl(m, s)).mean() + 5 * (
+        whole - torch.eye(len(whole)).to(m)
+    ).square().sum()
+
+
 RIGHT = {
+    "covariance of the codes": (covariance, {}),
     "KL at a draw made in the loss": (monte_carlo, {}),
     "total correlation": (total_correlation, {}),
     "maximum mean discrepancy": (discrepancy, {}),
@@ -243,6 +253,10 @@ def without_gradient(x, p, m, s):
 
 SLIPS = {
     "KL of the batch's average": (of_the_average, "examples_mixed", {}),
+    "KL of the batch's average spread": (
+        lambda x, p, m, s: cross(x, p).mean() + kl(m, s.mean(0, True).expand_as(s)).mean(),
+        "examples_mixed", {},
+    ),
     "error of the average picture": (of_average_pictures, "examples_mixed", {"images": GREY}),
     "another picture's output": (
         lambda x, p, m, s: (cross(x.roll(1, 0), p) + kl(m, s)).mean(), "examples_mixed", {},
@@ -340,6 +354,16 @@ def test_rescaling_is_offered_where_the_kl_is_right_and_its_nats_are_right():
 
 
 # ---- What the encoder, the decoder and the sampling line can say
+
+
+def test_a_spread_that_is_cut_off_from_the_weights():
+    head = torch.nn.Linear(PIXELS, 2 * LATENTS)
+    whole = lambda x: head(x).chunk(2, 1)  # noqa: E731
+    cut = lambda x: (whole(x)[0], whole(x)[1].detach())  # noqa: E731
+    constant = lambda x: (whole(x)[0], torch.zeros(len(x), LATENTS))  # noqa: E731
+    for changed, named in ((whole, False), (cut, True), (constant, False)):
+        report = examine(changed, decode, BINARY, spread="log_var")
+        assert ("loss_without_gradient" in report.names) == named
 
 
 SAYINGS = {

@@ -137,7 +137,7 @@ def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
         sampled, found = probe_sampling(draw, posterior.mean.shape[1:])
     declared, trained = PLAIN.get(declared, declared), None
     see = _see(patient, law, posterior)
-    if law is not None and not (declared or sampled):
+    if law is not None and sample is None:
         trained = meaning_at_rest(patient, posterior, law.probe.loss, law)
     meaning, slips = read_spread(declared, sampled, law, trained)
     seen = symptoms.observe(patient, patient.pictures, meaning, see, seed)

@@ -19,10 +19,30 @@ def judge_encoder(patient: Patient, posterior: Posterior) -> list[Finding]:
     if torch.equal(posterior.mean, posterior.spread):
         evidence = "The spread is the mean, number for number: both come from one head."
         return [finding("spread_is_mean", "error", evidence)]
+    if stuck := _without_gradient(patient):
+        return [finding("loss_without_gradient", "error", stuck)]
     means, spreads = _pushed_answers(patient, posterior)
     found = _judge_mean(means)
     # A positive spread is no logarithm, and was turned into one: it has no bound to look for.
     return found if patient.positive else found + _judge_spread(spreads)
+
+
+def _without_gradient(patient: Patient) -> str:
+    """Words, if one of the encoder's two answers is cut off from its weights and the other not."""
+    try:
+        with torch.enable_grad():
+            answer = patient.encode(patient.pictures[:2])
+    except RuntimeError:
+        return ""
+    learn = [part.requires_grad for part in answer]
+    cut = [
+        name
+        for name, part, learns in zip(("mean", "spread"), answer, learn, strict=True)
+        if not learns and part.ndim and not (part == part[:1]).all()
+    ]
+    if not (any(learn) and cut):
+        return ""
+    return f"The encoder's {cut[0]} comes without gradient, as after detach()."
 
 
 def _judge_spread(spreads: Tensor) -> list[Finding]:

@@ -11,7 +11,7 @@ from vae_course.doctor.report import Finding, number
 def judge_constant(law: LossLaw, pixels: int, latents: int) -> list[Finding]:
     """Is the loss's constant that of its likelihood, or none, or something else?"""
     term = law.reconstruction
-    if not math.isfinite(law.constant) or not term.weights or term.weights[0] <= 0:
+    if not math.isfinite(law.constant) or law.known < 2 or term.weights[0] <= 0:
         return []
     unit = term.family.unit(term.weights[0], pixels)
     right, short = term.family.constants(unit, pixels)

@@ -68,23 +68,17 @@ def _somewhere(probe: Probe) -> dict:
 
 def judge_mixing(law: LossLaw) -> list[Finding]:
     """Does an example's loss depend on the others of its batch, and is its own part lost in it?"""
-    try:
-        return _judge_mixing(law)
-    except RuntimeError:  # made for one batch size
-        return []
-
-
-def _judge_mixing(law: LossLaw) -> list[Finding]:
     probe = law.probe
-    if probe.noisy:
-        mixed = {POINT, POSTERIOR}
-    else:
-        mixed = {moved for moved in (POINT, POSTERIOR) if _is_mixed(probe, moved)}
+    mixed = {moved for moved in (POINT, POSTERIOR) if probe.noisy or is_mixed(law, moved)}
     lost = [
         words
         for moved, is_lost, words in (
             (POINT, _pairs_are_lost, "it is no lower where each picture meets its own output"),
-            (POSTERIOR, _places_are_lost, "means may lie anywhere if their average stays"),
+            (
+                POSTERIOR,
+                _places_are_lost,
+                "means or spreads may lie anywhere if their average stays",
+            ),
         )
         if moved in mixed and is_lost(law)
     ]
@@ -97,8 +91,14 @@ def _judge_mixing(law: LossLaw) -> list[Finding]:
     return []
 
 
-def _is_mixed(probe: Probe, moved: tuple) -> bool:
-    """Is a batch of different examples worth something else than its examples one by one?"""
+def is_mixed(law: LossLaw, moved: tuple) -> bool:
+    """Is a batch of different examples worth something else than its examples one by one?
+
+    Not asked of a loss that draws noise, or that is made for one batch size.
+    """
+    probe = law.probe
+    if probe.noisy or probe.count != 2:
+        return False
     rest = _somewhere(probe)
     others = [rest | _only(_somewhere(probe), moved) for _ in range(4)]
     together = probe.together(others)
@@ -136,15 +136,28 @@ def _places_are_lost(law: LossLaw) -> bool:
     probe, rest = law.probe, law.probe.middle()
     if not law.kl.weights and law.kl.family is not UNKNOWN:
         return False
-    means = torch.stack([probe.random(rest["mean"].shape, -1.0, 1.0) for _ in range(4)])
-    means = torch.cat([means, -means])  # their average is 0
+    parts = torch.stack([probe.random(rest["mean"].shape, 0.5, 1.0) for _ in range(4)])
+    parts = torch.cat([parts, -parts])  # their average is 0
 
-    def cost(reach):
-        examples = [rest | {"mean": reach * mean} for mean in means]
-        return law.sign * probe.together(examples, probe.count if probe.noisy else None)
+    def grows(key, near, far):
+        low, high = (
+            law.sign
+            * probe.together(
+                [rest | {key: reach * part} for part in parts], probe.count if probe.noisy else None
+            )
+            for reach in (near, far)
+        )
+        return high - low > 1e-6 * (1 + abs(low)) * (1e4 if probe.noisy else 1) * _unit(law)
 
-    near, far = cost(1.0), cost(4.0)
-    return far - near <= 1e-6 * (1 + abs(near)) * (1e4 if probe.noisy else 1) * _unit(law)
+    free_spreads = (
+        not probe.noisy and _depends_on(probe, "spread") and not grows("spread", 1.0, 3.0)
+    )
+    return free_spreads or not grows("mean", 1.0, 4.0)
+
+
+def _depends_on(probe: Probe, key: str) -> bool:
+    rest = probe.middle()
+    return probe.value(rest) != probe.value(rest | {key: rest[key] + 1})
 
 
 def _unit(law: LossLaw) -> float:

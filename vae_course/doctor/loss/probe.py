@@ -35,6 +35,7 @@ class Term:
     value with all features at 0. `piecewise`: the weights hold far from the prior, and nearer to
     it the loss is another one (a capacity, free bits). `even`: it grows evenly with the batch.
     `noise`: how far its weights may be off, where the loss draws random numbers.
+    `mixed`: an example's part depends on the others of its batch.
     """
 
     family: Family
@@ -44,6 +45,12 @@ class Term:
     piecewise: bool = False
     even: bool = True
     noise: float = 0.0
+    mixed: bool = False
+
+    @property
+    def understood(self) -> bool:
+        """One formula holds for each example by itself, everywhere."""
+        return bool(self.weights) and not self.piecewise and not self.mixed
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class LossLaw:
     @property
     def known(self) -> int:
         """How many of the two terms are understood."""
-        return sum(bool(term.weights) and not term.piecewise for term in self.terms)
+        return sum(term.understood for term in self.terms)
 
     def at_batch(self, size: int) -> "LossLaw":
         """The law at a batch of that size, where one term is summed and the other averaged."""

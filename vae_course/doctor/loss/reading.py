@@ -1,9 +1,12 @@
 """How a loss is to be called: its order of arguments, and what it takes the spread for."""
 
+from dataclasses import replace
+
 from vae_course.doctor.advice import finding
 from vae_course.doctor.loss.caller import Frame, Loss
+from vae_course.doctor.loss.doubts import is_mixed
 from vae_course.doctor.loss.order import DOCTORS, ROLES, SWAPS, order_by_names
-from vae_course.doctor.loss.probe import LossLaw, probe_loss
+from vae_course.doctor.loss.probe import POSTERIOR, LossLaw, probe_loss
 from vae_course.doctor.patient import describe
 from vae_course.doctor.report import Finding
 
@@ -34,7 +37,8 @@ def understand(
             if best is not None and (best.known == 2 or best.probe.noisy):
                 break
         if best is not None:
-            return best, _judge_order(best.probe.loss.order, named)
+            kl = replace(best.kl, mixed=is_mixed(best, POSTERIOR))
+            return replace(best, kl=kl), _judge_order(best.probe.loss.order, named)
     if isinstance(failure, ValueError) and "the loss" in str(failure):
         raise failure
     raise ValueError(_refusal(failure, frame)) from failure

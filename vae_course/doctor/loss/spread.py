@@ -28,6 +28,12 @@ def read_spread(
         taken = kl or "log_var"  # what most public code uses
         return taken, [finding("spread_unknown", "note", f"It was taken for {taken}.")]
     found = []
+    if declared and trained not in (None, declared) and kl == declared:
+        evidence = (
+            f"Training has settled on noise that is right for {trained}, but the spread is "
+            f"{declared}: look at the sampling line."
+        )
+        found.append(finding(f"{declared}_as_{trained}", "warning", evidence))
     for who, said in (("The sampling function", sampled), ("The KL", kl)):
         if said not in (None, truth):
             evidence = f"{who} takes the spread for {said}, but it is {truth}."

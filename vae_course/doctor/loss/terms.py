@@ -22,7 +22,7 @@ def judge_law(law: LossLaw) -> list[Finding]:
     """What the loss alone shows, without a model."""
     pixels, latents = law.probe.frame.pixels, law.probe.frame.latents
     found = judge_terms(law) + judge_doubts(law) + judge_decoder_scale(law.reconstruction)
-    if not law.kl.piecewise:
+    if law.kl.understood:
         found += judge_kl(law.kl, law.kl.noise)
     return found + judge_constant(law, pixels, latents)
 
