@@ -10,7 +10,7 @@ import refuted
 import yaml
 
 ROOT = Path(__file__).parents[1]
-CHAPTERS = len(list((ROOT / "book/src").glob("[0-9]*.py")))
+CHAPTERS = len(list((ROOT / "book/src").glob("[0-9]*.py"))) + 1  # and the page of questions
 ITEMS = yaml.safe_load((ROOT / "book/src/refuted.yml").read_text(encoding="utf-8"))
 SAID = [item["said"] for item in ITEMS]
 

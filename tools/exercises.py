@@ -60,12 +60,13 @@ def page(solved: NotebookNode, name: str) -> NotebookNode:
 
 
 def _set_title(cell: NotebookNode, name: str) -> None:
-    title = re.search(r"^# Exercises (\d+) · (.+)$", cell.source, re.MULTILINE)
+    title = re.search(r"^# Exercises( \d+)? · (.+)$", cell.source, re.MULTILINE)
     if not title:
-        raise ValueError(f"{name}: the title must read `# Exercises N · Topic`")
+        raise ValueError(f"{name}: the title must read `# Exercises N · Topic`, or without N")
+    number = title[1] or ""
     cell.source = cell.source[: title.start()] + (
-        f"# Solutions {title[1]} · {title[2]}\n\nOne answer to each task of "
-        f"[exercises {title[1]}](../exercises/{name}.ipynb). Others are right, too: the checks "
+        f"# Solutions{number} · {title[2]}\n\nOne answer to each task of "
+        f"[exercises{number}](../exercises/{name}.ipynb). Others are right, too: the checks "
         "compare what your function does, not how it is written. Try first, then unfold."
     )
 

@@ -24,11 +24,16 @@ def page_text(items: list[dict]) -> str:
     """The body of the page in Markdown; checks are still without their values."""
     parts = []
     for chapter, group in groupby(items, key=lambda item: item["chapter"]):
-        parts.append(f"## Chapter {int(chapter[:2])}\n\nFrom [](/{chapter}.ipynb).\n")
+        parts.append(f"## {heading(chapter)}\n\nFrom [](/{chapter}.ipynb).\n")
         for item in group:
             checks = "\n".join(unmeasured(chapter, text) for text in item["checks"])
             parts.append(ITEM.format(said=item["said"], checks=checks, right=item["right"]))
     return "\n".join(parts)
+
+
+def heading(chapter: str) -> str:
+    number = chapter[:2]
+    return f"Chapter {int(number)}" if number.isdecimal() else chapter.capitalize()
 
 
 def unmeasured(chapter: str, text: str) -> str:

@@ -358,7 +358,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-So a VAE's samples are not blurry. They are noisy. Their *means* are blurry, and [chapter 8](08_blur.ipynb) measures why. From here on we show means, and say so.
+So a VAE's samples are not blurry. They are noisy. Their *means* are blurry, and [chapter 9](09_blur.ipynb) measures why. From here on we show means, and say so.
 
 ## A distribution for each picture
 
@@ -433,7 +433,7 @@ explorer.latent_plane(
 r"""
 "The code space is continuous, because it is Gaussian", says another popular line. The plain autoencoder's space is just as continuous: its codes are real numbers, its decoder a continuous function. What the VAE adds is a decoder that must make sense everywhere within a posterior's reach, because codes are drawn from there.
 
-Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. [Chapter 8](08_blur.ipynb) computes that average and compares it with the decoder.
+Where posteriors overlap, the same $z$ may come from several pictures. The decoder cannot know which one, so it answers with a weighted average of them. Some call this "mixing of characteristics". What you see is blur. [Chapter 9](09_blur.ipynb) computes that average and compares it with the decoder.
 
 What do the two axes mean? Nothing that you could count on. Rotate the plane, and let the decoder rotate it back. The prior is round, so $p_\theta(x)$ stays exactly the same. (The encoder has a slight preference, because its $\sigma$ are parallel to the axes. [Chapter 3](03_elbo.ipynb) measures it.)
 

@@ -627,7 +627,7 @@ The lowest point is at $p = x$, so training pulls to the right place, and the pi
 
 ## SSIM, or features of a network?
 
-With another loss, such as SSIM (an index of similarity, [chapter 8](08_blur.ipynb)) or a squared error of features from a trained network, pictures may look better. But ask the question of the last section. Is $e^{-\text{loss}}$, up to a constant, a density over pictures?
+With another loss, such as SSIM (an index of similarity, [chapter 9](09_blur.ipynb)) or a squared error of features from a trained network, pictures may look better. But ask the question of the last section. Is $e^{-\text{loss}}$, up to a constant, a density over pictures?
 
 SSIM is bounded. So $e^{-\text{loss}}$ never falls below some number, and its integral over all pictures is infinite. A loss on *features* is blind to what the features do not see. If there is such a direction, $e^{-\text{loss}}$ never falls along it, and the integral is infinite again. The smallest example: averages over 4 × 4 pixels, and a checkerboard of ±1000.
 

@@ -359,7 +359,7 @@ The glasses arrived. Of the smile you get a part, and it is about the part that 
 
 ## Halfway between two faces
 
-"A VAE maximally compresses a picture, so its space is tighter than that of pixels." Not so: a VAE sits at *one point* of a curve that trades rate for distortion ([chapter 7](07_posterior_collapse.ipynb)), and $\sigma_x$ or $\beta$ say at which. With a larger $\beta$ ours would spend fewer nats on a face, and draw it less well. The middle between two codes is good for another reason: the decoder was trained on codes in that region.
+"A VAE maximally compresses a picture, so its space is tighter than that of pixels." Not so: a VAE sits at *one point* of a curve that trades rate for distortion ([chapter 8](08_latents_that_live.ipynb)), and $\sigma_x$ or $\beta$ say at which. With a larger $\beta$ ours would spend fewer nats on a face, and draw it less well. The middle between two codes is good for another reason: the decoder was trained on codes in that region.
 
 But how good? The usual figure shows a row of faces, and you say "nice". We know the factors, so we know what the middle *should be*. Take faces that look left, and the same faces looking right. Halfway, the head looks straight ahead. Three candidates: the mean of the two pictures, the decoded mean of the two codes, and the walk of that page. Its weights are $t$ and $\sqrt{1 - t^2}$, so that its middle, $t = ½$, lies not in the middle: it is 30° from one end, if the ends are at a right angle, and a walk from a code to itself leaves it.
 """
@@ -409,9 +409,9 @@ plotting.rows(
 r"""
 ## Sharpness, and real pictures
 
-One number is left, sharpness from [chapter 8](08_blur.ipynb). Means are softer than faces, samples of the model rougher.
+One number is left, sharpness from [chapter 9](09_blur.ipynb). Means are softer than faces, samples of the model rougher.
 
-And all of it once more on other pictures: on patches of four photographs, and on your portraits, if you set `VAE_COURSE_PORTRAITS` to a folder of them. The same fully connected VAE is trained for some seconds on each, with one shared $\sigma_x$. Do not expect beauty. Expect σ/RMSE to be 1, on any pictures. And do not take the last column for praise: after so few steps it counts grain, too ([chapter 8](08_blur.ipynb)). And the blur of CIFAR-10, well known from a page that averaged its loss over pixels, is no property of CIFAR-10: that loss has a $\sigma_x$ of $\sqrt{1536} \approx 39$ built in, for pixels between 0 and 1.
+And all of it once more on other pictures: on patches of four photographs, and on your portraits, if you set `VAE_COURSE_PORTRAITS` to a folder of them. The same fully connected VAE is trained for some seconds on each, with one shared $\sigma_x$. Do not expect beauty. Expect σ/RMSE to be 1, on any pictures. And do not take the last column for praise: after so few steps it counts grain, too ([chapter 9](09_blur.ipynb)). And the blur of CIFAR-10, well known from a page that averaged its loss over pixels, is no property of CIFAR-10: that loss has a $\sigma_x$ of $\sqrt{1536} \approx 39$ built in, for pixels between 0 and 1.
 """
 
 # %%

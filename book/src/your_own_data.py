@@ -306,7 +306,7 @@ claim("Copies: like", distances["copies"][0], equals=0, within=1e-3)
 
 # %% [markdown]
 r"""
-The average picture passes the first test about as well as real pictures do, and copies pass both. So a "like" below 1 is no praise. It means blur, or copies. Here it is blur: the means that we draw are as soft as reconstructions are ([chapter 8](08_blur.ipynb)).
+The average picture passes the first test about as well as real pictures do, and copies pass both. So a "like" below 1 is no praise. It means blur, or copies. Here it is blur: the means that we draw are as soft as reconstructions are ([chapter 9](09_blur.ipynb)).
 
 If you want a **density**, keep the prior and the re-scaled model: its ELBO is a bound on $\log p(x)$. If you want **pictures**, draw from the mixture. It is a new prior, and a better one. What it is worth in nats is for a later chapter.
 

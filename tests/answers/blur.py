@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 8, right in different styles, and wrong in known ways."""
+"""Answers to the exercises of chapter 9, right in different styles, and wrong in known ways."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Answers to the exercises of chapter 9, right in different styles, and wrong in known ways."""
+"""Answers to the exercises on questions people ask, right in many styles, and wrong ones."""
 
 import math
 import statistics

@@ -311,7 +311,7 @@ ADVICE = {
         "A latent whose posterior is the same for every picture tells the decoder nothing.",
         "where all latents are idle, lower the weight of the KL to what the ELBO says; where some "
         "are, nothing: they are surplus",
-        "07_posterior_collapse",
+        "08_latents_that_live",
     ),
     "decoder_ignores_z": (
         "The decoder paints the same picture, whatever z is",
@@ -332,7 +332,7 @@ ADVICE = {
         "The best mean output is an average over all that z leaves open, and averages are smooth.",
         "nothing, if the other findings are none: detail below σ is noise to this model; a "
         "smaller error needs more latents, a larger network or more training",
-        "08_blur",
+        "09_blur",
     ),
 }
 ORDER = list(ADVICE)

@@ -13,7 +13,8 @@ CHAPTERS = {
     "05_reparameterization": "Chapter 5, The reparameterization trick",
     "06_learned_variance": "Chapter 6, MSE or a learned variance",
     "07_posterior_collapse": "Chapter 7, Posterior collapse",
-    "08_blur": "Chapter 8, Why outputs are blurry",
+    "08_latents_that_live": "Chapter 8, Latents that live",
+    "09_blur": "Chapter 9, Why outputs are blurry",
 }
 
 KEYS = {  # plain names for what is measured, safe for a logger's keys

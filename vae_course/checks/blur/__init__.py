@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 8, why outputs are blurry: one module a task."""
+"""Checks of the exercises of chapter 9, why outputs are blurry: one module a task."""
 
 from vae_course.checks.blur.best_picture import best_picture
 from vae_course.checks.blur.edge import edge

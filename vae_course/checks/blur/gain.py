@@ -111,6 +111,6 @@ def gain(eigenvalues: Tensor, std: float) -> Tensor:
     """The gains, (n,) -> (n,). Here: best weight, posterior mean, decoder."""
     gains = []
     for value in eigenvalues.tolist():
-        weight = math.sqrt(max(value - std**2, 0.0))  # of the best linear VAE, chapter 7
+        weight = math.sqrt(max(value - std**2, 0.0))  # of the best linear VAE, chapter 8
         gains.append(weight * (weight / (weight**2 + std**2)))  # decoder times posterior mean
     return torch.tensor(gains, dtype=eigenvalues.dtype)

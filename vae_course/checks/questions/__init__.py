@@ -1,4 +1,4 @@
-"""Checks of the exercises of chapter 9, questions people ask: one module a task."""
+"""Checks of the exercises on questions people ask: one module a task."""
 
 from vae_course.checks.questions.bits_per_dimension import bits_per_dimension
 from vae_course.checks.questions.disguise import disguise

@@ -88,10 +88,10 @@ SLIPS = {
     "This is the straight line. Between draws it passes where no draw is.": straight,
     "You walk from the end to the start: t = 0 must give the start.": by_angle(swap=True),
     "The division is missing: t = 0 must give the start.": by_angle(divide=False),
-    "These weights make the way back another one than the way there, as chapter 9 shows.": (
+    "These weights make the way back another one than the way there, as the page shows.": (
         lambda a, b, t: t * a + math.sqrt(1 - t**2) * b
     ),
-    "These weights make the way back another one than the way there, as chapter 9 shows. The end "
+    "These weights make the way back another one than the way there, as the page shows. The end "
     "and the start are right.": lambda a, b, t: math.sqrt(1 - t**2) * a + t * b,
     "The squares of your weights add up to one. That keeps the length only for vectors at a right "
     "angle.": lambda a, b, t: math.sqrt(1 - t) * a + math.sqrt(t) * b,

@@ -1,10 +1,10 @@
 # %% [markdown]
 r"""
-# Exercises 8 · Why outputs are blurry
+# Exercises 9 · Why outputs are blurry
 
-These exercises go with [chapter 8](../08_blur.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
+These exercises go with [chapter 9](../09_blur.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
 
-About 70 minutes. No check takes more than a few seconds. [Solutions](../solutions/08_blur.ipynb)
+About 70 minutes. No check takes more than a few seconds. [Solutions](../solutions/09_blur.ipynb)
 """
 
 # %%
@@ -189,7 +189,7 @@ Somebody shows you `samples`, full draws from $p_\theta(x \mid z)$, and `means`,
 
 <details><summary>Hint 1</summary>
 
-Noise of variance $\sigma_x^2$, drawn for each pixel on its own, adds $20\,\sigma_x^2$ to the variance of the Laplacian. Chapter 8 says why.
+Noise of variance $\sigma_x^2$, drawn for each pixel on its own, adds $20\,\sigma_x^2$ to the variance of the Laplacian. Chapter 9 says why.
 
 </details>
 <details><summary>Hint 2</summary>

@@ -1,6 +1,6 @@
 # %% [markdown]
 r"""
-# 8 · Why outputs are blurry
+# 9 · Why outputs are blurry
 
 Pictures from a VAE look soft. "VAEs are blurry", people say, and name one culprit: the KL, or the Gaussian, or the squared error. There are three causes. In this chapter you take them apart and measure each one by itself.
 
@@ -42,7 +42,7 @@ from vae_course.objectives import sample_posterior
 from vae_course.training import fit
 
 # %%
-seed = begin("08_blur")
+seed = begin("09_blur")
 digits = load_images("digits", n_train=5_000, n_test=2_000, seed=seed)
 train, test = (F.avg_pool2d(part, 2) for part in (digits.train, digits.test))  # 14 × 14
 
@@ -569,7 +569,7 @@ Blur is an average. The rate decides how many pictures go into it: $N e^{-I}$. T
 
 ## Practise
 
-[Exercises 8](exercises/08_blur.ipynb) check what you write and name your mistake. Measure sharpness, blur an edge whose place is not known, write the best picture for a $z$, and read $\sigma_x$ off a decoder's pictures.
+[Exercises 9](exercises/09_blur.ipynb) check what you write and name your mistake. Measure sharpness, blur an edge whose place is not known, write the best picture for a $z$, and read $\sigma_x$ off a decoder's pictures.
 
 ## Summary
 """

@@ -1,6 +1,6 @@
 # %% [markdown]
 r"""
-# 9 · Questions people ask
+# Questions people ask
 
 Forums, issue trackers and students ask the same questions about VAEs, year after year. Here they are. Each gets a short answer, and a run, so that you need not believe it. Read them in any order. Where a chapter says more, there is a link.
 
@@ -11,6 +11,20 @@ Forums, issue trackers and students ask the same questions about VAEs, year afte
 - say why encoder and decoder do not fight, and how sure of itself the encoder should be;
 - report a number that others can compare with theirs;
 - name the first thing to check when a KL is zero or a loss is not a number.
+
+## Where is my question?
+
+| You ask | See |
+|---|---|
+| Does a bottleneck compress? Why not sample from an autoencoder? | [chapter 1](01_autoencoders.ipynb) |
+| Is what papers show a sample, or a mean? | [chapter 2](02_from_ae_to_vae.ipynb) |
+| Why is $p(x)$ hard to compute? What does the bound lose? | [chapter 3](03_elbo.ipynb) |
+| Does the KL act on each picture or on all of them? Is my formula right? | [chapter 4](04_analytic_kl.ipynb) |
+| Why can I not take the gradient through `sample()`? | [chapter 5](05_reparameterization.ipynb) |
+| Which $\beta$? Which $\sigma_x$? One for each pixel? | [chapter 6](06_learned_variance.ipynb) |
+| Why do all my pictures look alike? | [chapter 7](07_posterior_collapse.ipynb) |
+| Which latents live? Does annealing help? What are free bits? | [chapter 8](08_latents_that_live.ipynb) |
+| Why are the pictures blurred? | [chapter 9](09_blur.ipynb) |
 """
 
 # %%
@@ -35,7 +49,7 @@ from vae_course.models import VAE
 from vae_course.objectives import gaussian_log_likelihood, kl_standard_normal, sample_posterior
 from vae_course.training import fit
 
-seed = begin("09_questions")
+seed = begin("questions")
 digits = load_images("digits", n_train=4_000, n_test=1_000, seed=seed)
 
 # %% [markdown]
@@ -322,7 +336,7 @@ r"""
 
 More than you need. A latent that does not pay switches itself off: its posterior becomes the prior, and it costs nothing. So look at the KL of each. If all are at work, try more. If some are idle, you have enough. But more latents do not make better *samples* ([chapter 2](02_from_ae_to_vae.ipynb)).
 
-For the linear VAE you can count in advance: as many as eigenvalues of the pictures' covariance above $\sigma_x^2$ ([chapter 7](07_posterior_collapse.ipynb)). We take $\sigma_x = 0.25$. Half of that number loses nats. With twice as many nothing is gained, and if you force the idle ones to move the picture, the likelihood falls.
+For the linear VAE you can count in advance: as many as eigenvalues of the pictures' covariance above $\sigma_x^2$ ([chapter 8](08_latents_that_live.ipynb)). We take $\sigma_x = 0.25$. Half of that number loses nats. With twice as many nothing is gained, and if you force the idle ones to move the picture, the likelihood falls.
 """
 
 # %%
@@ -484,7 +498,7 @@ r"""
 
 A VAE makes a picture in one pass through its decoder. A diffusion model takes a pass for each step, tens to a thousand. A GAN takes one pass, too. So a VAE is faster than the first, and not faster than the second.
 
-What does it give up? Its means are blurred ([chapter 8](08_blur.ipynb)). And where the codes are not spread quite like the prior, it decodes $z$ that it never saw. What does it keep? An encoder, a bound on $\log p(x)$, and training without a game. Diffusion models are no other species, either. They are VAEs with many layers of latents and an encoder that only adds noise ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)), and their usual loss is a re-weighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
+What does it give up? Its means are blurred ([chapter 9](09_blur.ipynb)). And where the codes are not spread quite like the prior, it decodes $z$ that it never saw. What does it keep? An encoder, a bound on $\log p(x)$, and training without a game. Diffusion models are no other species, either. They are VAEs with many layers of latents and an encoder that only adds noise ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)), and their usual loss is a re-weighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
 """
 
 
@@ -515,26 +529,13 @@ claim("Pixels that differ", (again.train != digits.train).sum(), equals=0, withi
 
 # %% [markdown]
 r"""
-## Where is my question?
-
-| You ask | See |
-|---|---|
-| Does a bottleneck compress? Why not sample from an autoencoder? | [chapter 1](01_autoencoders.ipynb) |
-| Is what papers show a sample, or a mean? | [chapter 2](02_from_ae_to_vae.ipynb) |
-| Why is $p(x)$ hard to compute? What does the bound lose? | [chapter 3](03_elbo.ipynb) |
-| Does the KL act on each picture or on all of them? Is my formula right? | [chapter 4](04_analytic_kl.ipynb) |
-| Why can I not take the gradient through `sample()`? | [chapter 5](05_reparameterization.ipynb) |
-| Which $\beta$? Which $\sigma_x$? One for each pixel? | [chapter 6](06_learned_variance.ipynb) |
-| Why do all my pictures look alike? Does annealing help? | [chapter 7](07_posterior_collapse.ipynb) |
-| Why are the pictures blurred? | [chapter 8](08_blur.ipynb) |
-
 ## What to take along
 
 When you are in doubt, compute a case with a known answer: two pictures, a linear decoder, a batch that holds everything twice. Many questions on this page come down to a unit. A sum or a mean? $\sigma$ or $\sigma^2$? From 0 to 1 or to 255? And a weight in a loss is a $\sigma_x$ in disguise.
 
 ## Practise
 
-[Exercises 9](exercises/09_questions.ipynb) check what you write and name your mistake. Walk along a great circle, report a number as it should be reported, find the $\sigma_x$ behind a weight, and unmask a decoder in disguise.
+[Exercises](exercises/questions.ipynb) check what you write and name your mistake. Walk along a great circle, report a number as it should be reported, find the $\sigma_x$ behind a weight, and unmask a decoder in disguise.
 
 ## Summary
 """

@@ -1,10 +1,10 @@
 # %% [markdown]
 r"""
-# Exercises 9 · Questions people ask
+# Exercises · Questions people ask
 
-These exercises go with [chapter 9](../09_questions.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
+These exercises go with [Questions people ask](../questions.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
 
-About 90 minutes. No check takes more than a few seconds. The last task has many right answers. [Solutions](../solutions/09_questions.ipynb)
+About 90 minutes. No check takes more than a few seconds. The last task has many right answers. [Solutions](../solutions/questions.ipynb)
 """
 
 # %%
