@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tqdm import tqdm
 
 from vae_course.data import DamagedFileError, DataNotFoundError, load_images
 from vae_course.data.stored import files as public_files
@@ -707,6 +708,8 @@ def test_many_pictures_show_a_passing_progress_bar(tiny_celeba, monkeypatch, cap
     load_images("celeba", root=tiny_celeba)
     assert capsys.readouterr().err == ""
     monkeypatch.setattr(picture_folder, "MANY", 6)
+    # `make test` sets TQDM_DISABLE, which the bar heeds.
+    monkeypatch.setattr(picture_folder, "tqdm", functools.partial(tqdm, disable=False))
     load_images("celeba", root=tiny_celeba)
     shown = capsys.readouterr().err
     assert "0/10" in shown and shown.endswith(" \r")  # wiped out at the end
