@@ -79,17 +79,35 @@ def _catmull_rom(pieces):
 def _compile(text):
     """Control points (C, 2) in pixels; their shares in the segments' two ends (C, 2, SEGMENTS)."""
     strokes = [[tuple(map(float, p.split(","))) for p in s.split()] for s in text.split("|")]
-    points = list(dict.fromkeys(point for stroke in strokes for point in stroke))
-    strokes = [[points.index(p) for p in (s[0], *s, s[-1])] for s in strokes]
-    spans = [s[k : k + 4] for s in strokes for k in range(len(s) - 3)]
-    xy = np.array(points) * HEIGHT / 100
-    xy -= (xy.min(axis=0) + xy.max(axis=0)) / 2
-    travelled = np.cumsum([0] + [np.linalg.norm(xy[b] - xy[a]) for _, a, b, _ in spans])
-    spare = np.round(travelled / travelled[-1] * (SEGMENTS - len(spans)))  # beyond one a span
-    pieces = 1 + np.diff(spare).astype(int)
-    curves = [_catmull_rom(n) @ np.eye(CONTROLS)[s] for n, s in zip(pieces, spans, strict=True)]
-    ends = np.concatenate([np.stack([c[:-1], c[1:]]) for c in curves], axis=1)
-    return np.pad(xy, ((0, CONTROLS - len(xy)), (0, 0))), ends.transpose(2, 0, 1)
+    points = list(dict.fromkeys(point for stroke in strokes for point in stroke))  # each once
+    places = _in_pixels(points)
+    spans = [span for stroke in strokes for span in _spans([points.index(p) for p in stroke])]
+    shares = []
+    for span, pieces in zip(spans, _pieces(places, spans), strict=True):
+        curve = _catmull_rom(pieces) @ np.eye(CONTROLS)[span]  # (pieces + 1, CONTROLS)
+        shares.append(np.stack([curve[:-1], curve[1:]]))
+    ends = np.concatenate(shares, axis=1)
+    return np.pad(places, ((0, CONTROLS - len(places)), (0, 0))), ends.transpose(2, 0, 1)
+
+
+def _in_pixels(points):
+    """From hundredths of the height to pixels, the middle of the digit at the origin."""
+    places = np.array(points) * HEIGHT / 100
+    return places - (places.min(axis=0) + places.max(axis=0)) / 2
+
+
+def _spans(stroke):
+    """Four neighbouring points for each stretch of a curve; the ends are their own neighbours."""
+    padded = [stroke[0], *stroke, stroke[-1]]
+    return [padded[k : k + 4] for k in range(len(padded) - 3)]
+
+
+def _pieces(places, spans):
+    """How many straight segments each span gets: one, and of the rest by its length."""
+    lengths = [np.linalg.norm(places[end] - places[start]) for _, start, end, _ in spans]
+    travelled = np.cumsum([0, *lengths])
+    spare = np.round(travelled / travelled[-1] * (SEGMENTS - len(spans)))
+    return 1 + np.diff(spare).astype(int)
 
 
 POINTS, PENS = zip(*map(_compile, TEMPLATES), strict=True)
