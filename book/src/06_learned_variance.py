@@ -153,9 +153,6 @@ at_one = math.log(784 / 2) / 2  # log σ for c = 1
 best, worst = (gaussian_log_likelihood(white, mean, at_one) for mean in (white, black))
 claim("All that a picture is worth at c = 1, nats", best - worst, equals=1, within=1e-9)
 
-eigenvalues, _ = spectrum(digits.train.flatten(1))
-claim("All eigenvalues together, relative to D/2", eigenvalues.sum() / 392, at_most=0.5)
-
 # %% [markdown]
 r"""
 And a real one, with hidden layers? Train it with that one line as it stands: `F.mse_loss`, plus the KL.
@@ -443,7 +440,7 @@ claim("σ at the end, relative to the start", shared.log_std.exp() / mean_pictur
 
 # %% [markdown]
 r"""
-**It re-weights.** In the loss the squared error is divided by $2\sigma_x^2$. Let $\sigma_x$ fall to 60 %, and the error counts almost three times as much against the KL. That is a $\beta$ that sinks by itself. It is this second thing that can make pictures sharper: the code may carry more. In the table it is a few nats at $\sigma_x = 1$ and almost thirty at the learned one. Smaller errors then let $\sigma_x$ fall again. It ends where one more nat of code would save less than a nat of $\frac D2 \log \text{RMSE}^2$.
+**It re-weights.** In the loss the squared error is divided by $2\sigma_x^2$. Let $\sigma_x$ fall to 60 %, and the error counts almost three times as much against the KL. That is a $\beta$ that sinks by itself. It is this second thing that can make pictures sharper: the code may carry more. In the table it carries far more nats at the learned $\sigma_x$ than at 1. Smaller errors then let $\sigma_x$ fall again. It ends where one more nat of code would save less than a nat of $\frac D2 \log \text{RMSE}^2$.
 
 Turn the knob yourself. Each stop is a VAE that was trained with this $\sigma_x$. Follow the KL, and count the latents that are left.
 """
@@ -521,7 +518,7 @@ r"""
 - You want a **density**: to compare models, to compress, to weigh evidence. Take `optimal`, and look at the ELBO.
 - You want **pictures**: take `optimal`, too, for its sharper means. But do not draw from $\mathcal{N}(0, I)$. Fit a density to the codes, and draw from that. It costs a second, and no nat of reconstruction.
 
-A thousand nats of density did not make the draws from $\mathcal{N}(0, I)$ clearer. The mixture does.
+Hundreds of nats of density did not make the draws from $\mathcal{N}(0, I)$ clearer. The mixture does.
 
 ## One σ per pixel
 

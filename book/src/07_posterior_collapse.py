@@ -39,7 +39,7 @@ r"""
 **After this chapter you can**
 
 - tell a collapsed VAE from a healthy one, and name a popular test that cannot;
-- prove that with a mean over pixels the best VAE there is paints the mean picture, whatever the network;
+- prove that with a mean over pixels, black 0 and white 1, the best VAE there is paints the mean picture, whatever the network;
 - turn any weight on the loss into the noise it stands for, and say whether it is too small;
 - let a doctor find such a mistake in your own code.
 
@@ -58,7 +58,7 @@ Here is what they reported, in our words.
 7. The reconstruction loss stays at 0.2. The KL starts at a few hundred and soon is 1 or 2. This contrast must be the reason.
 8. With the reconstruction loss times 6000, the pictures become recognisable, and are still a bit blurry.
 
-Item 7 holds a clue. A photograph has 3072 numbers. If 0.2 were the *sum* of their squared errors, the pictures would be perfect. So it must be a **mean** over the pixels. Many losses in PyTorch take that mean unless you tell them not to.
+Item 7 holds a clue. A photograph has 3072 numbers. If 0.2 were the *sum* of their squared errors, the pictures would be as good as perfect. So it must be a **mean** over the pixels. Many losses in PyTorch take that mean unless you tell them not to.
 
 Let us write this loss, with a weight $c$ in front of the first term, and look. They had $c = 1$. Our digits have 14 × 14 pixels, to save time.
 """
@@ -237,7 +237,7 @@ $$\mathbb{E}_{q}[\ell(x, z)] + \operatorname{KL}(q \,\|\, p) \ \ge\ -\log \mathb
 
 There is no encoder left on the right.
 
-**Line 2, one painted picture at a time.** By how much can a VAE beat the mean picture, on average over the pictures? Line 1 bounds each $\text{loss}_i$. And the average of logarithms is at most the logarithm of the average. (In it, the average over pictures and that over $z$ may change places: both are sums.)
+**Line 2, one painted picture at a time.** By how much can a VAE beat the mean picture, on average over the pictures? Line 1 bounds each $\text{loss}_i$. And the average of logarithms is at most the logarithm of the average. (In it, the average over pictures and that over $z$ may change places: the average of a sum is the sum of the averages.)
 
 $$\frac1N \sum_i \bigl(\bar\ell(x_i) - \text{loss}_i\bigr) \ \le\ \frac1N \sum_i \log \mathbb{E}_{p(z)}[r_i(z)] \ \le\ \log \mathbb{E}_{p(z)}\Bigl[\frac1N \sum_i r_i(z)\Bigr],$$
 
@@ -320,7 +320,7 @@ claim("Squares, c = 4: largest log", most, equals=0.3265, within=2e-4)
 
 # %% [markdown]
 r"""
-So the theorem cannot be made stronger. [Chapter 8](08_latents_that_live.ipynb) shows two flat pictures for which a VAE escapes just beyond this constant.
+So the constant 2 cannot be raised. [Chapter 8](08_latents_that_live.ipynb) shows two flat pictures for which a VAE escapes just beyond this constant.
 
 ## The culprit
 
@@ -421,7 +421,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-With $c = 1$ all outputs are the same, though a few seconds do not take them all the way to the mean picture. With $c = 6000$ they differ, and are still blurry. The photographs are innocent: they only have more pixels than digits, so that one forgotten sum makes $\sigma_x$ still larger, 39 in place of 20.
+With $c = 1$ all outputs are nearly the same, though a few seconds do not take them all the way to the mean picture. With $c = 6000$ they differ, and are still blurry. The photographs are innocent: they only have more pixels than digits, so that one forgotten sum makes $\sigma_x$ still larger, 39 in place of 20.
 
 And the 0.2 of item 7? On CIFAR-10, as on our patches, the error of the mean picture is 0.06. If pixels run from −1 to 1, it is four times as large, about 0.25. So their loss was stuck near the mean picture's error, probably on that scale. There our theorem promises nothing. But the linear VAE still tells you what happens. The mean picture's squared error is the sum of all eigenvalues, here a quarter of $D$. With $c = 1$, $\sigma_x^2$ is half of $D$. So no eigenvalue can be above $\sigma_x^2$, and no small step out of the collapsed state pays.
 

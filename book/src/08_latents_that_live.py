@@ -57,7 +57,7 @@ With the sum over pixels in place, does a VAE always use its latents? No. It dep
 
 Line 4 of [chapter 7's](07_posterior_collapse.ipynb) proof works with whole pictures in place of pixels. Let $\delta$ be what is painted minus the mean picture $\bar x$. Then $r = e^{\delta \cdot (x - \bar x) / \sigma_x^2 - \|\delta\|^2 / 2\sigma_x^2}$. Over the data, $\delta \cdot (x - \bar x)$ lies in an interval of width at most $\|\delta\|$ times the largest distance between two pictures. Hoeffding again:
 
-> If no two pictures are further apart than $2\sigma_x$, collapse is the optimum, for every architecture. For *two* pictures the reverse holds as well: collapse is the optimum **if and only if** $\|x_1 - x_2\|^2 \le 4 \sigma_x^2$.
+> If no two pictures are further apart than $2\sigma_x$, collapse is the optimum, for every architecture. For *two* pictures, and any VAE that contains the linear one, the reverse holds as well: collapse is the optimum **if and only if** $\|x_1 - x_2\|^2 \le 4 \sigma_x^2$.
 
 If the noise is as large as half their distance, telling them apart is not worth what it costs. (The reverse is proved in the next section. For two pictures, $\lambda_1$ is the square of half their distance.)
 
@@ -187,7 +187,7 @@ None, one, two: the latents come to life in order.
 
 ## Rate and distortion
 
-Each $\sigma_x$ gives a trade: so many nats of KL for so much squared error. Call the mean KL the **rate** and the summed squared error of decoded draws the **distortion** ([Alemi et al. 2018](https://arxiv.org/abs/1711.00464)). Does the KL spoil the quality? Rate is traded for the distortion of reconstructions, and each VAE is one point on a curve. A diffusion model is on such a curve, too. It is a VAE with many layers of latents, and its usual loss is a bound like ours with other weights on the terms ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)).
+Each $\sigma_x$ gives a trade: so many nats of KL for so much squared error. Call the mean KL the **rate** and the summed squared error of decoded draws the **distortion** ([Alemi et al. 2018](https://arxiv.org/abs/1711.00464)). Does the KL spoil the quality? Rate is traded for the distortion of reconstructions, and each VAE is one point in the plane of the two. A diffusion model is one, too. It is a VAE with many layers of latents, and its usual loss is such a bound with other weights on the terms ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)).
 
 For pictures with a normal distribution Shannon knew the best curve. Pour water up to the level $h$ over the eigenvalues. What is under water is lost, what stands out is paid for:
 
@@ -291,11 +291,11 @@ plotting.curves(
 
 # %% [markdown]
 r"""
-Plain training sits in a trap: small steps cost, so it stays with the mean picture. Annealing comes from the other side, from codes that are all different, and finds the better optimum. That is what we have shown, for pictures made to show it. So eigenvalues tell you when collapse is *stable*. Only for a linear VAE do they tell you when it is *best*.
+Plain training sits in a trap: small steps cost, so it stays with the mean picture. Annealing comes from the other side, from codes that are all different, and finds a better place, though not yet the best. That is what we have shown, for pictures made to show it. So eigenvalues tell you when collapse is *stable*. Only for a linear VAE do they tell you when it is *best*.
 
 ## A decoder that does not need you
 
-So far latents died because $\sigma_x$ was large. In the literature, posterior collapse mostly means another death, first seen in models of text ([Bowman et al. 2016](https://arxiv.org/abs/1511.06349), [Chen et al. 2017](https://arxiv.org/abs/1611.02731)). There the decoder writes one letter after the other, and *looks at those it has written*. Such a decoder is called **autoregressive**. If it is strong enough, it models $p(x)$ alone. Then a nat of KL can at best save a nat elsewhere, and with a normal $q$ it saves less. So the best thing for $z$ is to say nothing.
+So far latents died because $\sigma_x$ was large. In the literature, posterior collapse mostly means another death, first seen in models of text ([Bowman et al. 2016](https://arxiv.org/abs/1511.06349), [Chen et al. 2017](https://arxiv.org/abs/1611.02731)). There the decoder writes one letter after the other, and *looks at those it has written*. Such a decoder is called **autoregressive**. If it is strong enough, it models $p(x)$ alone. Then a nat of KL can at best save a nat elsewhere, and with a normal $q$ it mostly saves less. So $z$ has nothing to gain by speaking.
 
 Watch it happen. The data are rows of twelve black or white pixels. The first is black or white with even chances, and each next one is like its neighbour with a chance of 0.9. That is all there is to know, so the best possible $\log p(x)$ is known, too: minus the **entropy** of these rows, the average of $-\log p(x)$ over them. It is $\log 2$ for the first pixel and 0.325 nats for each of the others.
 
@@ -368,13 +368,13 @@ claim("... their price, nats", seeing - free, at_least=0.01, at_most=0.3)
 r"""
 The decoder that sees nothing needs its latents, and pays for them. The one that sees its neighbour reaches the best possible ELBO, with a KL near zero. (It comes down slowly: little is lost while $z$ still says something. So this one was trained three times as long.) Nothing is broken here. *As a density* this is the better model. But if you wanted a code of the picture, you have none.
 
-What can you do? Weaken the decoder: let it see less. That is the cleanest way, and it is what convolutional decoders with independent pixels do anyway. Or change the loss. **Free bits** ([Kingma et al. 2016](https://arxiv.org/abs/1606.04934)) charge a latent only for what it costs beyond a floor, $\max(\text{floor}, \operatorname{KL}_j)$ with the KL averaged over the batch. Below the floor nothing pushes it down. With a floor of ½ nat, each latent ends at ½ nat, as the last line shows. Here that is cheap: what $z$ says, the decoder need not find out from the neighbour. But report the ELBO with the real KL. And do not expect too much. Free bits see to it that a latent *says* something. What it says is not for you to choose.
+What can you do? Weaken the decoder: let it see less. That is the cleanest way, and it is what decoders with independent pixels do anyway. Or change the loss. **Free bits** ([Kingma et al. 2016](https://arxiv.org/abs/1606.04934)) charge a latent only for what it costs beyond a floor, $\max(\text{floor}, \operatorname{KL}_j)$ with the KL averaged over the batch. Below the floor nothing pushes it down. With a floor of ½ nat, each latent ends at ½ nat, as the last line shows. Here that is cheap: what $z$ says, the decoder need not find out from the neighbour. But report the ELBO with the real KL. And do not expect too much. Free bits see to it that a latent *says* something. What it says is not for you to choose.
 
 ## No KL at all
 
 What if you leave the KL out? Do similar inputs then go to different places, with zero variance? Half of it is true. The variance does go to zero: nothing is left that pays for $\sigma_j > 0$, and the VAE becomes an autoencoder. But similar pictures still get similar codes, because the encoder is smooth.
 
-The reconstructions do not suffer. The pictures drawn from the prior do, because nothing keeps the codes where the prior looks for them. We measure how far a drawn picture is from the nearest training picture, relative to how far reconstructions are.
+The pictures drawn from the prior suffer, because nothing keeps the codes where the prior looks for them. We measure how far a drawn picture is from the nearest training picture, relative to how far reconstructions are.
 """
 
 

@@ -96,25 +96,14 @@ bernoulli = -(mean.log() + (1 - mean).log()) / 2
 row, column = divmod(gaussian.argmin().item(), len(mean))
 claim("Gaussian: best mean", mean[column], equals=0.5, within=1e-6)
 claim("Gaussian: best σ", std[row], equals=0.5, within=1e-6)
-lowest = 0.5 * math.log(2 * math.pi * math.e / 4)
-claim("Gaussian: NLL there", gaussian.min(), equals=lowest, within=1e-6)
 claim("Bernoulli: best mean", mean[bernoulli.argmin()], equals=0.5, within=1e-6)
-claim("Bernoulli: NLL there", bernoulli.min(), equals=math.log(2), within=1e-6)
 
 # %% [markdown]
 r"""
 Grey, under both. The best answer of either is the average, given what $z$ tells: the **conditional mean**.
 
 But a *sample* of a Bernoulli is black or white! Yes, but each pixel is drawn by itself. The likelihood is **factorised**: given $z$, it is a product over pixels. Suppose that two pixels agree in every picture. In samples they agree half of the time. That is not sharp. It is noise, salt and pepper in one case, grains in the other.
-"""
 
-# %%
-pairs = torch.bernoulli(torch.full((10_000, 2), 0.5))
-agree = (pairs[:, 0] == pairs[:, 1]).double().mean()
-claim("Share of samples whose two pixels agree", agree, equals=0.5, within=5 * 0.5 / 100)
-
-# %% [markdown]
-r"""
 ## An edge whose place is not known
 
 From one pixel to many. An edge, black on the left and white on the right, stands at a place $u$. The decoder knows $u$ up to an error with standard deviation $\tau$ (tau). What is the average of all these edges? At the place $t$ it is the chance that $u < t$. For a normal distribution of $u$ this is
@@ -210,7 +199,7 @@ claim("The trained one, relative to it", sharpness(decoded) / sharpness(best), a
 
 # %% [markdown]
 r"""
-The trained decoder is close to the best there can be, and the best there can be is blurry. With this encoder, a deeper decoder could gain those few percent, and no more.
+The trained decoder is close to the best there can be, and the best there can be is blurry. With this encoder, a deeper decoder could gain that share of the error, and no more.
 
 ## Cause 1: too little information
 
@@ -218,7 +207,7 @@ How many pictures go into that average? The probabilities $w_i$ have an entropy 
 
 $$I(x; z) = \log N - \mathbb{E}\,H, \qquad\text{so}\qquad e^{\mathbb{E} H} = N e^{-I(x; z)}.$$
 
-And $I$ is at most the average KL. So the KL does limit the sharpness: with a KL of $R$ nats, at least $N e^{-R}$ pictures share a $z$.
+And $I$ is at most the average KL. So the KL does limit the sharpness: with an average KL of $R$ nats, at least $N e^{-R}$ pictures share a $z$ (as a geometric mean over $z$).
 """
 
 # %%
@@ -261,7 +250,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-The second and the third row are blurry, and right on average. The last is sharp, and often wrong. You can read that the decoder "mixes characteristics" where posteriors overlap. This is what it mixes: whole pictures, pixel by pixel.
+The second and the third row are blurry, and right on average. The last is sharp, and often wrong. You can read that the decoder mixes features where posteriors overlap. This is what it mixes: whole pictures, pixel by pixel.
 
 ## The same with a known factor
 
@@ -318,7 +307,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-Here only the information has changed. Same network, same loss. One number more, and the blur is gone. So the likelihood does not blur what $z$ tells it. It blurs what $z$ leaves open.
+Here only the information has changed. Same network, same loss. One number more, and most of the blur is gone. So the likelihood does not blur what $z$ tells it. It blurs what $z$ leaves open.
 
 ## Which frequencies go first
 
@@ -348,14 +337,8 @@ claim("Sharpness at σ = 0.03", linear_sharpness[0.03], at_least=0.75)
 r"""
 This is the information limit with no network in the way: more nats, more detail.
 
-It also explains the "very blurry" VAEs on CIFAR-10 that people post. Not the pictures are hard. Look for a squared error that is *averaged* over the pixels, next to a KL that is summed. That is a Gaussian with $\sigma_x^2 = D/2$ (chapter 6). CIFAR-10 has $D = 3\,072$, so $\sigma_x^2 = 1\,536$. But a pixel between 0 and 1 has a variance of at most ¼, so the $\lambda_j$ together are at most $D/4$. No direction has a gain above zero, *whatever the pictures*. What comes out is the mean image. (Chapter 7 proves it for any network.) Multiply that squared error by 6 000, as some do, and $\sigma_x^2 = 3\,072 / 12\,000 = 0.256$. Now shapes come through. Every direction with a variance below 0.256 is still cut.
-"""
+It also explains the blurry VAE on CIFAR-10 of chapter 7. Its squared error is *averaged* over the pixels, next to a KL that is summed. That is a Gaussian with $\sigma_x^2 = D/2$ (chapter 6). CIFAR-10 has $D = 3\,072$, so $\sigma_x^2 = 1\,536$. But a pixel between 0 and 1 has a variance of at most ¼, so the $\lambda_j$ together are at most $D/4$. No direction has a gain above zero, *whatever the pictures*. What comes out is the mean picture. (Chapter 7 proves it for any network.) Multiply that squared error by 6 000, as some do, and $\sigma_x^2 = 3\,072 / 12\,000 = 0.256$. Now shapes come through. But the linear VAE still cuts every direction with a variance below 0.256.
 
-# %%
-claim("Sum of the λ, relative to D/4", eigenvalues.sum() / (flat.shape[1] / 4), at_most=1)
-
-# %% [markdown]
-r"""
 ## Samples are noisy, their means are blurry
 
 Photographs have a famous rule: at $f$ cycles per picture, the variance of a wave is about proportional to $1/f^2$. So let us make pictures that have just this and nothing else, of $32 \times 32$ pixels with variance 1. Their principal directions are waves, and $\lambda$ is known. Take the linear VAE with $\sigma_x^2 = 0.2$. Then theory says how much power each frequency has
@@ -430,11 +413,11 @@ plotting.show(
 
 # %% [markdown]
 r"""
-A reconstruction by the linear VAE has 15 % of the sharpness of its picture, a full sample 110 %. And look at the right plot. A full sample of the VAE is not blurry at all. It has *more* fine detail than a digit, and the surplus is noise. Blurry is its mean. The figures in papers, in blogs and in this course show decoder means. "The samples are blurry" is a statement about pictures that the model itself would never draw.
+A reconstruction by the linear VAE has 15 % of the sharpness of its picture, a full sample 110 %. And look at the right plot. A full sample of the VAE is not blurry at all. It has *more* fine detail than a digit, and the surplus is noise. Blurry is its mean. Most figures in papers and in this course show decoder means. That the samples are blurry is said of pictures that the model itself would never draw.
 
 ## Cause 3: the metric
 
-"In the end it is the metric: it does not see as we do", you can read. That is one cause of three. The conditional mean is the best answer *under the squared error*. Does the squared error see what you see? Move a digit by one pixel: you hardly notice. Blur it: you notice at once. Now count.
+In the end it is the metric, you can read: it does not see as we do. That is one cause of three. The conditional mean is the best answer *under the squared error*. Does the squared error see what you see? Move a digit by one pixel: you hardly notice. Blur it: you notice at once. Now count.
 
 Next to the squared error we look at two other measures. **SSIM** ([Wang et al. 2004](https://doi.org/10.1109/TIP.2003.819861)) compares mean, contrast and pattern in small windows; 1 is the best. The other is a toy whose behaviour we know: the squared error between **amplitudes**. Take the Fourier transform of both pictures and keep how strong each wave is, but not where it is. A shift around the rim changes no amplitude.
 """
@@ -453,16 +436,13 @@ for name, pictures in changed.items():
 
 shift, blur, dim = changed.values()
 claim("Squared error, shifted relative to blurred", shift[0] / blur[0], at_least=3)
-claim("Squared error, dimmed relative to blurred", dim[0] / blur[0], equals=1, within=1e-9)
 claim("SSIM, dimmed - blurred", dim[1] - blur[1], at_least=0.02)
-claim("Amplitude error of the shift", shift[2], equals=0, within=1e-9)
-claim("PSNR of the error 0.026, in dB", -10 * math.log10(0.026), equals=15.85, within=0.005)
 
 # %% [markdown]
 r"""
-The shift costs more than three times what the blur costs. The squared error prefers the blur by far, and so does the **PSNR**, the peak signal-to-noise ratio of many tables. For pixels from 0 to 1 it is $-10 \log_{10}$ of the squared error per pixel, in decibel. The error of 0.026 in chapter 2, for example, is 15.85 dB. That is another unit, and the same taste.
+The shift costs more than three times what the blur costs. The squared error prefers the blur by far, and so does the **PSNR**, the peak signal-to-noise ratio of many tables. For pixels from 0 to 1 it is $-10 \log_{10}$ of the squared error per pixel, in decibel. An error of 0.01 is 20 dB. That is another unit, and the same taste.
 
-SSIM tells a dimmed picture from a blurred one where the squared error sees no difference. But look at its number for the shift: it does not forgive one either. The toy does.
+The dimmed picture was made to have the squared error of the blurred one. SSIM tells the two apart. But look at its number for the shift: it does not forgive one either. The toy does.
 
 Now the experiment that changes only the metric. The place of a digit is not known: each shift by up to two pixels is equally likely. One answer is the average of the 25 pictures. The other is any one of them. Which is cheaper?
 """
@@ -482,7 +462,7 @@ claim("Amplitudes: the same", ratios["amplitudes"], equals=0, within=1e-9)
 
 # %% [markdown]
 r"""
-Under the squared error the blurry average wins, two to one. Comparing edges, or any other *linear* filter of the pictures, does not help: the best answer is the average still. It takes a measure that is not linear. Then a sharp picture wins. This is what **perceptual losses** are made for: they compare nonlinear features, mostly layers of a trained network ([Johnson et al. 2016](https://arxiv.org/abs/1603.08155)).
+Under the squared error the blurry average wins, two to one. Comparing edges, or any other *linear* filter of the pictures, does not help: the best answer is the average still. It takes a measure that is not linear. Then a sharp picture can win, as under the toy. This is what **perceptual losses** are made for: they compare nonlinear features, mostly layers of a trained network ([Johnson et al. 2016](https://arxiv.org/abs/1603.08155)).
 
 The price: the loss is no longer an ELBO of this likelihood. In an ELBO stands $\log p_\theta(x \mid z)$, and a density must integrate to one over all $x$, whatever mean $m$ the decoder chooses. Take $e^{-\lVert x - m \rVert^2 / 2\sigma_x^2}$. Its integral is the same for every $m$, so one constant makes it a density.
 
@@ -505,7 +485,7 @@ No constant repairs that. (You could divide by an integral for each $m$, and hav
 
 ## What helps, and how far
 
-Back to the VAE. Three pieces of advice: take more latents, take a smaller $\sigma_x$, train longer. We start from 10 latents and $\sigma_x = 0.3$. We take more or fewer latents, and train longer. At last we change $\sigma_x$, with many latents. For each model you see the KL, the PSNR and the sharpness for *test* pictures. For means of samples you see the sharpness and, as in chapter 1, the share that are digits: their ten nearest training pictures agree. Both are relative to reconstructions, which have the same decoder.
+Back to the VAE. Three pieces of advice: take more latents, take a smaller $\sigma_x$, train longer. We start from 10 latents and $\sigma_x = 0.3$. We take more or fewer latents, and train longer. At last we change $\sigma_x$, with many latents. For each model you see the KL, the PSNR and the sharpness for *test* pictures. For means of samples you see, as in chapter 1, the share that are digits: their ten nearest training pictures agree. It is relative to reconstructions, which have the same decoder.
 """
 
 # %%
@@ -514,16 +494,16 @@ vaes |= {
     "40 latents": new_vae(40, 0.3),
 }
 vaes["10, 3 times longer"] = train_vae(deepcopy(vaes["10 latents"]), steps=600)
-vaes["40, σ = 0.05"] = new_vae(40, 0.05)  # the last row: `harsh` keeps its value
+vaes["40, σ = 0.05"] = new_vae(40, 0.05)
 sharp, digit = {}, {}
-print("                      KL  PSNR sharpness  | samples: sharp, digits")
+print("                      KL  PSNR sharpness  | samples: digits")
 for name, vae in vaes.items():
     rebuilt, made = vae.reconstruct(test), vae.sample(2_000, noise=False)
     kl, psnr = vae.elbo(test).kl.mean(), -10 * (test - rebuilt).square().mean().log10()
     sharp[name] = sharpness(rebuilt)
     votes = [digit_score(p, train, digits.train_labels).unanimous for p in (made, rebuilt)]
-    digit[name], harsh = votes[0] / votes[1], sharpness(made) / sharp[name]
-    print(f"{name:19s}{kl:5.1f}{psnr:6.1f}{sharp[name]:10.2f}  |{harsh:10.2f}{digit[name]:8.2f}")
+    digit[name] = votes[0] / votes[1]
+    print(f"{name:19s}{kl:5.1f}{psnr:6.1f}{sharp[name]:10.2f}  |{digit[name]:16.2f}")
 
 # %%
 base = sharp["10 latents"]
@@ -531,21 +511,19 @@ claim("Sharpness, 10 latents relative to 2", base / sharp["2 latents"], at_least
 claim("... 40 relative to 10", sharp["40 latents"] / base, at_most=1.25)
 claim("... 3 times longer", sharp["10, 3 times longer"] / base, at_least=1.05, at_most=2)
 claim("... 40 latents and σ = 0.05", sharp["40, σ = 0.05"] / base, at_least=1.25)
-claim("Sharpest of all reconstructions", max(sharp.values()), at_most=0.85)
 fewer = digit["40, σ = 0.05"] / digit["10 latents"]
 claim("Sample means that are digits, 40 and σ = 0.05, relative", fewer, at_most=0.95)
-claim("... their sharpness, relative to reconstructions", harsh, at_least=1.5)
 
 # %% [markdown]
 r"""
 Read it line by line.
 
-- **More latents** help as long as the model pays for them. From 10 to 40, at the same $\sigma_x$, there is little to see. "High dimensions help" is true up to the number of directions with $\lambda_j > \sigma_x^2$, and not beyond.
+- **More latents** help as long as the model pays for them. From 10 to 40, at the same $\sigma_x$, little or nothing is gained. A *linear* VAE pays for the directions with $\lambda_j > \sigma_x^2$, and for no more. For a network that count is no guide.
 - **Training longer** helps, up to the optimum for this $\sigma_x$. Encoder and decoder both get better, but the price of a nat stays as it was.
-- **A smaller $\sigma_x$** buys information: look at the KL. Now the extra latents are used, too. Reconstructions get sharper, and still are not sharp.
-- But the samples pay for it. Fewer of their means are digits. They hold more fine detail than reconstructions, and it is not detail that you want.
+- **A smaller $\sigma_x$** buys information: look at the KL. Reconstructions get sharper. This row has not arrived after 300 steps: trained longer, its ELBO rises by far, and its reconstructions get sharper still. So read it as a direction, not as an end.
+- But the samples pay for it. Fewer of their means are digits.
 
-This last point answers a popular line: "the KL deteriorates the quality, unlike in diffusion models". A weaker KL (a smaller $\sigma_x$ is just that, chapter 6) improves *reconstructions*. Without it the codes are not where the prior looks for them, and samples get worse. It trades rate for distortion. And diffusion models are no exception: they are VAEs with many layers of latents, trained on a reweighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
+This last point answers a popular line: the KL spoils the quality, unlike in diffusion models. A weaker KL (a smaller $\sigma_x$ is just that, chapter 6) improves *reconstructions*, and fewer samples are digits. It trades rate for distortion. And diffusion models are no exception: they are VAEs with many layers of latents, trained on a reweighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
 
 One warning. We called $h^*$ the best decoder *for the training pictures*. With 40 latents and $\sigma_x = 0.05$ their posteriors hardly overlap, and $h^*$ gives back a single training picture, sharp and by heart. Is it still the best for *new* pictures?
 """
@@ -565,7 +543,7 @@ It is not. The average that counts runs over all pictures that *could* have sent
 
 ## What to take along
 
-Blur is an average. The rate decides how many pictures go into it: $N e^{-I}$. The likelihood decides that it is a mean, and not a draw. The metric decides that the mean is the best answer. A Bernoulli changes none of this, and full samples are not blurry but noisy. A smaller $\sigma_x$ sharpens reconstructions at the cost of samples. A perceptual loss can give you sharp pictures, and takes the ELBO away.
+Blur is an average. The information in $z$ decides how many pictures go into it: $N e^{-I}$. The likelihood decides that it is a mean, and not a draw. The metric decides that the mean is the best answer. A Bernoulli changes none of this, and full samples are not blurry but noisy. A smaller $\sigma_x$ sharpens reconstructions at the cost of samples. A perceptual loss can give you sharp pictures, and takes the ELBO away.
 
 ## Practise
 

@@ -2,7 +2,7 @@
 r"""
 # Questions people ask
 
-Forums, issue trackers and students ask the same questions about VAEs, year after year. Here they are. Each gets a short answer, and a run, so that you need not believe it. Read them in any order. Where a chapter says more, there is a link.
+Forums, issue trackers and students ask the same questions about VAEs, year after year. Here they are. Each gets a short answer, and a run, so that you need not believe it. Read them in any order. Where a chapter says more, there is a link. What people say stands here in our words, also between quotation marks.
 
 **After this chapter you can**
 
@@ -29,7 +29,6 @@ Forums, issue trackers and students ask the same questions about VAEs, year afte
 
 # %%
 import math
-import time
 from functools import partial
 from unittest import mock
 
@@ -105,9 +104,9 @@ claim("Two of our digits: a, median", between / 2, at_least=5)
 
 # %% [markdown]
 r"""
-At $a = 2$ Alice comes out for Bob three times in a hundred, at $a = 10$ five times in ten thousand. Digits are even further apart in our VAE. And at $a \le 1$ the noise hides the difference, so it does not pay to tell them apart ([chapter 7](07_posterior_collapse.ipynb)).
+At $a = 2$ Alice comes out for Bob three times in a hundred, at $a = 10$ five times in ten thousand. In our VAE, half the distance of two digits is more than $5\,\sigma_x$. And at $a \le 1$ the noise hides the difference, so it does not pay to tell them apart ([chapter 7](07_posterior_collapse.ipynb)).
 
-"More latent dimensions help", says one common answer to this question. One latent was enough here. To tell two pictures apart takes $\log 2 = 0.69$ nats, and no dimensions. "You are mixing it up with a GAN", says another. It is true that a plain GAN compares no output with an input. But a VAE does, and the question was about that.
+"More latent dimensions help", says one common answer to this question. One latent was enough here. To tell two pictures apart, $z$ must carry $\log 2 = 0.69$ nats, and for that one dimension will do. "You are mixing it up with a GAN", says another. It is true that a plain GAN compares no output with an input. But a VAE does, and the question was about that.
 
 Here are a 3 and an 8, and the best VAE for the two, solved in the page. Raise $\sigma_x$ to half their distance. What comes out passes from each its own to the average of both.
 """
@@ -281,7 +280,6 @@ So it says that a pixel may be off by 1.24, and from black to white is 1. Check 
 # %%
 weight, shape = 0.00025, (3, 64, 64)
 std = math.sqrt(weight * math.prod(shape) / 2)
-claim("σ_x behind the weight 0.00025", std, equals=1.24, within=0.005)
 other, x = VAE(shape, 5, hidden=(8,), std=std).double(), torch.rand(16, *shape).double()
 q = other.encode(x)
 torch.manual_seed(seed)
@@ -301,8 +299,12 @@ Two small differences remain. With an output of 0, as at the start, the first tw
 
 # %%
 softplus = F.softplus(torch.zeros(1, 1)).log()
-claim("Softplus: σ at output 0", softplus.exp(), equals=math.log(2), within=1e-6)
-claim("... and the KL", kl_standard_normal(0 * softplus, softplus), equals=0.1067, within=1e-4)
+claim(
+    "Softplus at output 0: KL, nats",
+    kl_standard_normal(0 * softplus, softplus),
+    equals=0.1067,
+    within=1e-4,
+)
 
 output = torch.full((100_000, 1), 0.7)
 drawn = sample_posterior(0 * output, output)  # this program draws with log σ. And its KL?
@@ -369,7 +371,6 @@ grey = (gaussian_log_likelihood(k * test, k * mean, log_std + math.log(k)) for k
 shift = torch.stack(list(grey)).diff(dim=0).mean()
 claim("Loss, nats", -one.mean(), at_most=-20)
 claim("... changes by, from 0 to 255", -shift, equals=D * math.log(255), within=0.1)
-claim("Smallest KL of a test picture", kl_standard_normal(*q).min(), at_least=0)
 z = sample_posterior(*untrained)
 ratio = gaussian_log_likelihood(z, *untrained) - gaussian_log_likelihood(z, 0 * z, 0.0)
 claim("Untrained: log q - log p below 0, share", (ratio < 0).double().mean(), at_least=0.1)
@@ -446,9 +447,7 @@ nearest = torch.cdist(pixels, pixels).fill_diagonal_(math.inf).argmin(1)
 near, any_two = ((codes - codes[i]).norm(dim=1).mean() for i in (nearest, nearest.roll(1)))
 claim("Codes of similar pictures apart, relative to any two", near / any_two, at_most=0.75)
 
-turn, z = torch.linalg.qr(torch.randn(8, 8)).Q, torch.randn(1000, 8)
-changed = (z.square().sum(1) - (z @ turn).square().sum(1)) / 2  # of log p(z)
-claim("log p(z) changes with the turn by", changed.abs().max(), at_most=1e-4)
+turn = torch.linalg.qr(torch.randn(8, 8)).Q
 axes = {"before": torch.eye(8), "after": turn.T}
 before, after, origin = (vae.decode(2 * at).mean for at in (*axes.values(), torch.zeros(1, 8)))
 moved = (after - before).square().mean() / (before - origin).square().mean()
@@ -473,7 +472,7 @@ r"""
 
 Along a great circle, if there are many latents: between draws from the prior, and between posterior means as well. [Chapter 2](02_from_ae_to_vae.ipynb) counts the clear digits halfway. `vae_course.latents` has both walks. Draws lie near a sphere of radius $\sqrt d$, and the middle of a straight line does not. How bad is that? Ask how many draws lie as far inside as that middle: with $d = 64$ practically none, with $d = 2$ a third. In the plane you need not care.
 
-Beware of the weights $t$ and $\sqrt{1 - t^2}$. From Bob to Alice is not the way back from Alice to Bob: the two middles differ by $(\sqrt 3 - 1)/2$ of the distance. And from Bob to Bob you get $\sqrt 2$ times Bob.
+Beware of the weights $t$ and $\sqrt{1 - t^2}$. From Bob to Alice is not the way back from Alice to Bob: the two middles differ by $(\sqrt 3 - 1)/2$ of the distance. And on the way from Bob to Bob you meet $\sqrt 2$ times Bob.
 """
 
 # %%
@@ -486,30 +485,17 @@ for d, known, five in ((2, 1 - math.exp(-math.pi / 8), 0.045), (64, 2e-4, 2e-3))
     middle = straight_line(*torch.randn(2, 4_000, d), 3)[1].norm(dim=1).mean()
     inside = (torch.randn(4_000, d).norm(dim=1) <= middle).double().mean()
     claim(f"Draws inside a straight middle, d = {d}", inside, equals=known, within=five)
-walks = ((a, b, 0.5), (b, a, 0.5), (a, a, math.sqrt(0.5)))
-there, back, bob = (t * p + math.sqrt(1 - t**2) * q for p, q, t in walks)
-gap = ((there - back).norm(dim=1) / (a - b).norm(dim=1)).mean()
-claim("There and back, the middles apart", gap, equals=(math.sqrt(3) - 1) / 2, within=1e-5)
-claim("From Bob to Bob: length", bob.norm() / a.norm(), equals=math.sqrt(2), within=1e-5)
 
 # %% [markdown]
 r"""
 ## Is it faster than diffusion or a GAN? What does it give up?
 
-A VAE makes a picture in one pass through its decoder. A diffusion model takes a pass for each step, tens to a thousand. A GAN takes one pass, too. So a VAE is faster than the first, and not faster than the second.
+A VAE makes a picture in one pass through its decoder. A diffusion model takes a pass for each step, tens to a thousand. A GAN takes one pass, too. So, with networks of one size, a VAE is faster than the first, and not faster than the second.
 
 What does it give up? Its means are blurred ([chapter 9](09_blur.ipynb)). And where the codes are not spread quite like the prior, it decodes $z$ that it never saw. What does it keep? An encoder, a bound on $\log p(x)$, and training without a game. Diffusion models are no other species, either. They are VAEs with many layers of latents and an encoder that only adds noise ([Kingma et al. 2021](https://arxiv.org/abs/2107.00630)), and their usual loss is a re-weighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
 """
 
-
 # %%
-seconds = {}
-for passes in (10, 10, 200):  # the first to warm up
-    begun = time.process_time()
-    for _ in range(passes):
-        vae.decode(torch.randn(2_000, 8))
-    seconds[passes] = time.process_time() - begun
-claim("Time of 200 passes, relative to 10", seconds[200] / seconds[10], at_least=8)
 drawn, rebuilt = vae.sample(1_000, noise=False), vae.reconstruct(test)
 drawn, rebuilt = (digit_score(x, train, digits.train_labels) for x in (drawn, rebuilt))
 claim("Clear digits, prior over rebuilt", drawn.unanimous / rebuilt.unanimous, at_most=0.9)
