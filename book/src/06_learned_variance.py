@@ -186,7 +186,7 @@ claim("... its reconstructions vary, relative to the pictures", varies, at_most=
 
 # %% [markdown]
 r"""
-Every picture comes out as the same grey blob. If you meet one, look at this line first. Sum or mean is what people ask most often about broken VAEs. Other networks, more pictures and longer training do not help: [chapter 7](07_posterior_collapse.ipynb) proves that the blob is the best that this loss allows.
+Every picture comes out as the same grey blob. If you meet one, look at this line first. Other networks, more pictures and longer training do not help: [chapter 7](07_posterior_collapse.ipynb) proves that the blob is the best that this loss allows.
 
 One folk remedy is to multiply the MSE by 6000. The formula says what that is: on CIFAR-10, $\sigma_x = 0.506$. Pictures become recognisable. But an error of half the range, on each pixel, is still far more than a decoder makes. If yours is 0.1, the factor is $c = D/(2 \cdot 0.1^2) = 153\,600$. Who would have guessed that?
 
@@ -405,7 +405,7 @@ claim("KL, slip relative to shared", wrong["kl"] / ours["kl"], at_most=0.95)
 r"""
 Read the first column against the second. `shared` has learned the RMSE (`optimal` is set to it). The slip reports $\sqrt 2$ times its RMSE. So if your program learns a shared $\sigma_x$, log the RMSE beside it. Once training has settled, and if no clamp holds $\sigma_x$, their ratio tells you whether the formula is right.
 
-`unit` is the popular one. It claims errors of 1 on pixels between 0 and 1, so it has little reason to use its code. And `per_pixel` has by far the best ELBO, with an RMSE far above that of `shared`. We come back to it.
+`unit` is the popular one. It claims errors of 1 on pixels between 0 and 1, so it has little reason to use its code. And `per_pixel` has the best ELBO, with an RMSE above that of `shared`. We come back to it.
 
 ## The learned σ falls, and pictures get sharper
 
@@ -522,7 +522,7 @@ Hundreds of nats of density did not make the draws from $\mathcal{N}(0, I)$ clea
 
 ## One σ per pixel
 
-Does learning a variance for each pixel make the prediction more accurate? Look at `per_pixel` again. Its ELBO is the best by far, and its reconstructions are poor. So where do its nats come from? We sort the pixels of the training pictures into three kinds: black in every picture, black in this one, and ink.
+Does learning a variance for each pixel make the prediction more accurate? Look at `per_pixel` again. Its ELBO is the best, and its reconstructions are poor. So where do its nats come from? We sort the pixels of the training pictures into three kinds: black in every picture, black in this one, and ink.
 """
 
 

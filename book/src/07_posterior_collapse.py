@@ -99,11 +99,11 @@ def train(model, loss, images, steps, lr=4e-3, batch_size=128):
 collapsed = new()
 history = fit(collapsed, mean_loss(), pictures, steps=100, lr=1e-2, seed=seed)
 train(collapsed, mean_loss(), pictures, 30)
-healthy = train(new(), mean_loss(c=5_000), pictures, 250, lr=8e-3)  # one number differs
+healthy = train(new(), mean_loss(c=5_000), pictures, 250, lr=8e-3)  # another c
 
 # %% [markdown]
 r"""
-For comparison we trained a second VAE. It differs in one number, and we come to that.
+For comparison we trained a second VAE. Its loss differs in one number, $c$, and we come to that.
 
 The symptoms are all there. The loss gets stuck, at the error of one constant picture: the **mean picture**, the average of all training pictures. And that is what comes out, whatever goes in.
 """
@@ -451,7 +451,7 @@ claim("σ that the loss stands for", stands_for, equals=known, within=0.01 * kno
 r"""
 ## What to take along
 
-Case closed. The pictures, the decoder, the gradients and the optimiser are innocent. One `mean` in the loss told the model that a pixel may be off by 39, and it did what was best for that loss.
+Case closed. The pictures, the decoder, the gradients and the optimiser are innocent. One `mean` in the loss told the model that a pixel may be off by 39. Where pixels run from 0 to 1, the mean picture is then the best answer there is.
 
 Do not ask whether codes differ. Ask for $\operatorname{Var}_x(\mu_j)$ and $\operatorname{KL}_j$. Write the sum over pixels, so that both terms are in nats, and let $\sigma_x$ be the error that the model makes.
 
