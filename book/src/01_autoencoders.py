@@ -42,19 +42,19 @@ r"""
 - draw new pictures with an autoencoder, and measure whether they are digits;
 - say what its loss leaves open, and so why a VAE is worth the trouble.
 
-About twenty minutes to read. Every claim on this page is computed by the cell beside it, and the book is not built when one of them fails.
+About twenty minutes to read. Each line with a tick is a claim: a cell computes it, and the book is not built when it fails.
 
 ## The idea in words
 
-The pictures above are hand-drawn digits of 28 × 28 grey pixels. A small program draws them, so this page needs no download. A pixel is a number between 0 (black) and 1 (white). One picture is called $x$. It has $D = 28 \cdot 28 = 784$ pixels.
+The pictures above show digits, in 28 × 28 grey pixels. They look written by hand, but a small program draws them, so this page needs no download. A pixel is a number between 0 (black) and 1 (white). One picture is called $x$. It has $D = 28 \cdot 28 = 784$ pixels.
 
 An autoencoder is two networks. The **encoder** turns a picture into a short list of numbers, its **code** $z$. The **decoder** turns the code back into a picture. The two are trained together to give back what came in.
 
 The code is shorter than the picture. Here it has $d = 2$ to $20$ numbers in place of 784. This narrow place is called the **bottleneck**. To get through it, the networks must find out what the pictures have in common.
 
-We write $e_\phi$ for the encoder, with weights $\phi$ (phi), and $d_\theta$ for the decoder, with weights $\theta$ (theta). The loss for one picture is the squared difference, summed over the pixels:
+We write $e_\phi$ for the encoder, with weights $\phi$ (phi), and $f_\theta$ for the decoder, with weights $\theta$ (theta). The loss for one picture is the squared difference, summed over the pixels:
 
-$$\mathcal{L}(x) = \sum_{i=1}^{D} \bigl(x_i - \hat{x}_i\bigr)^2, \qquad \hat{x} = d_\theta(e_\phi(x)).$$
+$$\mathcal{L}(x) = \sum_{i=1}^{D} \bigl(x_i - \hat{x}_i\bigr)^2, \qquad \hat{x} = f_\theta(e_\phi(x)).$$
 
 ## All of it, in PyTorch
 
@@ -111,7 +111,7 @@ hourglass_figure(
 
 # %% [markdown]
 r"""
-From here on the course's package does the same with less to read: `Autoencoder` has these layers, and `fit` has this loop. With the same weights, the same pictures come out.
+From here on the course's package does the same with less to read: `Autoencoder` has these layers, and `fit` has this loop, except that it takes each picture once before any comes again. With the same weights, the same pictures come out.
 """
 
 # %%
@@ -182,7 +182,7 @@ plotting.show(
 r"""
 ## What the bottleneck does not limit
 
-"784 numbers become 2, so the picture is compressed 392 times." You will read this often. It is not right. A real number has endlessly many digits, and there is room for a whole picture in *one* of them. Write the 784 grey values of a picture one after the other behind the point, as the digits of one number between 0 and 1. Then read them back.
+"784 numbers become 2, so the picture is compressed 392 times." You can read sentences like this. It is not right. A real number has endlessly many digits, and there is room for a whole picture in *one* of them. Write the 784 grey values of a picture one after the other behind the point, as the digits of one number between 0 and 1 (to base 256, since there are 256 greys). Then read them back.
 """
 
 # %%
@@ -209,9 +209,9 @@ So a bottleneck bounds how many *dimensions* the code has. What bounds the bits 
 
 With two numbers per picture you can draw every code as a point. Nobody told the encoder where to put the codes. Some regions are crowded, some digits overlap, and there are gaps.
 
-Walk through the plane yourself. Drag the point, tap where it should go, or use the arrow keys or the sliders. The decoder that you have just trained runs in the page. Cross a gap: it answers there, too, with something between digits. Nobody asked it to do better.
+Walk through the plane yourself. Drag the point, tap where it should go, or use the arrow keys or the sliders. The decoder that you have just trained runs in the page. Cross a gap: it answers there, too, often with something between digits. Nobody asked it to do better.
 
-Could this cloud have been drawn from a normal distribution? Fit one to the training codes, and a mixture of ten beside it. Under the mixture, the codes of *test* pictures have a higher log-density.
+Could this cloud have been drawn from a normal distribution? Fit one to the training codes. Beside it fit a **mixture** of ten: ten normal distributions, each with a mean, a covariance and a weight of its own. Under the mixture, the codes of *test* pictures have a higher log-density.
 """
 
 # %% tags=["hide-input"]
@@ -242,7 +242,7 @@ claim("... normal draws in their place", nothing, equals=0, within=0.04)
 
 # %% [markdown]
 r"""
-The second line is a cross-check: on a cloud that *is* normal, ten components gain nothing.
+The second line is a cross-check: on a cloud that *is* normal, ten components gain next to nothing.
 
 ## Can it make new pictures?
 
@@ -250,7 +250,7 @@ Here is a tempting idea. Draw a random code, and decode it. From which distribut
 
 - The naive choice is the **standard normal** distribution, $\mathcal{N}(0, I)$: mean 0, variance 1, no correlation.
 - A fairer one is the **matched** normal distribution: it gets the mean and the covariance of the training codes.
-- The cloud has crowded places and gaps, and a single normal distribution has neither. A **mixture** of ten can have both. Scikit-learn fits it to the training codes in a second.
+- The cloud has several crowded places, with gaps between. A single normal distribution has one such place and no gap. A mixture of ten can follow them. Scikit-learn fits it to the training codes.
 """
 
 # %%
@@ -285,7 +285,7 @@ The last row looks best. But "look at the picture" is no measurement. How would 
 
 Ask the real pictures. Take the ten training pictures that are nearest to yours, pixel by pixel. If yours is a good digit, those ten mostly show the same digit. If it is a blend of a 4 and a 7, the vote is split. So we count the pictures with a **unanimous** vote. There is nothing to train, and the test pictures tell us the score of real digits.
 
-A model could cheat, and not only by drawing one perfect 1 two thousand times. Thin strokes are near to everything, so the vote favours faint pictures: an all-black one gets ten ones here, unanimously. So each digit counts only up to its share among the real pictures, about a tenth. The result is the share of **clear** digits.
+A model could cheat, and not only by drawing one perfect 1 two thousand times. The vote favours faint pictures, too: nearest to an all-black one are pictures with the least ink, here ten ones, and that is unanimous. So each digit counts only up to its share among the real pictures, about a tenth. The result is the share of **clear** digits.
 """
 
 
@@ -318,9 +318,9 @@ claim("Mixture: distance to the nearest training code, of test codes'", new / se
 
 # %% [markdown]
 r"""
-So you *can* draw digits with an autoencoder. Its decoder is not to blame when it fails: given good codes, it draws digits. And the mixture does not just repeat what it has seen. Its draws are farther from the training codes than real test pictures are.
+So you *can* draw digits with an autoencoder. Its decoder is not to blame when it fails: given good codes, it draws digits. And the mixture does not just repeat what it has seen. Its draws are typically farther from the training codes than the codes of test pictures are.
 
-You will read that random codes decode to "random noise". The picture above says otherwise. Noise has neighbouring pixels that do not match. Take the mean squared step between neighbours, relative to the variance of the pixels.
+You can read that random codes decode to "random noise". The picture above says otherwise. Noise has neighbouring pixels that do not match. Take the mean squared step between neighbours, relative to the variance of the pixels.
 """
 
 # %% tags=["hide-input"]
@@ -340,15 +340,15 @@ print(
 
 # %% [markdown]
 r"""
-Noise has 2. Decoded random codes have about as much as real pictures. They are off the set of digits, but they are far from noise.
+Noise has 2. Decoded random codes have far less, closer to real pictures than to noise. They are off the set of digits, but noise they are not.
 
 ## What the loss does not say
 
 Why did $\mathcal{N}(0, I)$ fail? Because nothing in the training mentions it. Take an autoencoder and multiply every code by ten. Let the decoder divide by ten first. The pictures that come out are the same, so the loss is the same. The same holds for any invertible function $g$:
 
-$$d_\theta\bigl(g^{-1}(g(e_\phi(x)))\bigr) = d_\theta(e_\phi(x)).$$
+$$f_\theta\bigl(g^{-1}(g(e_\phi(x)))\bigr) = f_\theta(e_\phi(x)).$$
 
-The loss cannot tell such models apart. Yet their codes are distributed differently, and so a fixed $\mathcal{N}(0, I)$ gives different pictures.
+The loss cannot tell such models apart. Yet their codes can be distributed quite differently, and then a fixed $\mathcal{N}(0, I)$ gives different pictures.
 """
 
 # %%
@@ -378,7 +378,7 @@ plotting.rows(
 r"""
 Three models, one loss, three different sets of pictures. What a *fixed* $\mathcal{N}(0, I)$ gives is an accident of the model you happened to train. The matched distribution follows a change of scale, and would follow any linear $g$. It would not follow a curved one. Exercise 1 lets you try.
 
-Note which distribution this is about: the one of the *codes*. You will also read that "the image distribution differs from a Gaussian". That is true of all pictures, and beside the point.
+Note which distribution this is about: the one of the *codes*. You can also read that "the image distribution differs from a Gaussian". That is true of all pictures, and beside the point.
 
 So this is the first thing missing. The loss does not say what to draw. The mixture repaired that afterwards, with a second model that the first one knows nothing of.
 
@@ -388,7 +388,7 @@ A last tempting sentence: "training an autoencoder maximises the likelihood of t
 
 $$-\tfrac12 \mathcal{L}(x) - \tfrac{D}{2} \log 2\pi = \log p_\theta\bigl(x \mid z = e_\phi(x)\bigr).$$
 
-This is the density of $x$ given *its own* code. Is that a density over pictures? A density must integrate to 1. Take the simplest autoencoder there is: pictures of one pixel, $e(x) = x$, $d(z) = z$. It reconstructs perfectly, so $p(x \mid z = x) = 1/\sqrt{2\pi}$ for every $x$. Integrate that from $-a$ to $a$.
+This is the density of $x$ given *its own* code. Is that a density over pictures? A density must integrate to 1. Take the simplest autoencoder there is: pictures of one pixel, $e(x) = x$, $f(z) = z$. It reconstructs perfectly, so $p(x \mid z = x) = 1/\sqrt{2\pi}$ for every $x$. Integrate that from $-a$ to $a$.
 """
 
 
@@ -410,7 +410,7 @@ It grows without end. This autoencoder gives every $x$ the highest score, noise 
 ## What is missing
 
 - The **loss does not say what to draw**. You can find out afterwards, with a second model over the codes.
-- There is **no density over pictures**, $p(x)$. So you cannot say how likely a picture is, or which of two models describes the test pictures better. The mixture does not help: it is a density over codes.
+- There is **no density over pictures**, $p(x)$. So you cannot say how likely a picture is, or which of two models describes the test pictures better. The mixture alone does not help: it is a density over codes, not over pictures.
 
 An autoencoder learns a map. A VAE learns a **distribution**: one loss for both the pictures and the codes, and a bound on $\log p(x)$, in nats. [Chapter 2](02_from_ae_to_vae.ipynb) changes two lines of the networks and adds one term to the loss.
 

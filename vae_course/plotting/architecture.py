@@ -70,7 +70,7 @@ def hourglass_figure(picture: Tensor, code: Tensor, rebuilt: Tensor, **texts: st
     _grey(axis, picture, (0.1, 0.75), "$x$: 784 pixels")
     _funnel(axis, (1.7, 3.2), (0.65, 0.3), "encoder\n$e_\\phi$")
     _bars(axis, code, (3.4, 0.9), f"$z$: {len(code)} numbers")
-    _funnel(axis, (4.9, 6.4), (0.3, 0.65), "decoder\n$d_\\theta$")
+    _funnel(axis, (4.9, 6.4), (0.3, 0.65), "decoder\n$f_\\theta$")
     _grey(axis, rebuilt, (6.7, 0.75), "$\\hat{x}$: 784 pixels")
     return show(made, **texts)
 
