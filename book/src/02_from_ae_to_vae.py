@@ -2,7 +2,7 @@
 r"""
 # 2 · From autoencoder to variational auto-encoder
 
-An autoencoder gives each picture a point. [Chapter 1](01_autoencoders.ipynb) ended with two things missing: the loss does not say what to draw, and there is no density over pictures. One change gives you both. Each picture gets a *distribution*.
+An autoencoder gives each picture a point. [Chapter 1](01_autoencoders.ipynb) ended with two things missing: the loss does not say what to draw, and there is no density over pictures. One idea gives you both. Each picture gets a *distribution*.
 """
 
 # %% tags=["hide-input"]
@@ -77,7 +77,7 @@ claim("log p(x) beside the line, at noise 0.001", log_p, at_most=-1000)
 r"""
 Logarithms here are natural, so the unit is the **nat**. One nat is 1.44 bits.
 
-Can a log-density be *positive*? Yes, and on this page it often is. A density is no probability. It is a probability *per unit*, and our unit is the whole way from black to white. A pixel with $\sigma_x = 0.3$ has a density of $1/(0.3\sqrt{2\pi}) = 1.33$ at its mean, so 784 perfect pixels give $784 \log 1.33 = 223$ nats. Count in grey levels instead, 255 of them, and every log-density on this page is $784 \log 255 = 4344$ nats lower. Differences stay the same, and only they mean something.
+Can a log-density be *positive*? Yes, and on this page it often is. A density is no probability. It is a probability *per unit*, and our unit is the whole way from black to white. A pixel with $\sigma_x = 0.3$ has a density of $1/(0.3\sqrt{2\pi}) = 1.33$ at its mean, so 784 perfect pixels give $784 \log 1.33 = 223$ nats. Count in grey levels instead, 255 of them, and the log-density of every picture is $784 \log 255 = 4344$ nats lower. Differences stay the same, and they are what you compare.
 
 The number $\sigma_x$ says how far off a pixel may be before it costs much. We fix $\sigma_x = 0.3$ for most of this page. [Chapter 6](06_learned_variance.ipynb) learns it.
 
@@ -111,7 +111,7 @@ Both terms are in nats per picture, so they can be compared. We minimise the mea
 
 ## All of it, on one screen
 
-Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs.
+Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs, where the course's package is installed: the digits come from there.
 """
 
 # %%
@@ -173,17 +173,18 @@ plotting.tiles(
 
 # %% [markdown]
 r"""
-Compare it with the autoencoder of chapter 1. Two lines of the networks have changed: the last layer of the encoder is twice as wide, and the code is drawn.
+Compare it with the autoencoder of chapter 1. Two of its lines have changed: the last layer of the encoder is twice as wide, and the code is drawn.
 
 ```diff
 -  nn.Linear(64, d)
 +  nn.Linear(64, 2 * d)
 
 -  z = encoder(x)
++  mean, log_std = encoder(x).chunk(2, dim=1)
 +  z = mean + log_std.exp() * torch.randn_like(mean)
 ```
 
-And the loss has one more term, the KL. The rest of it is the old one, in nats: `log_p` is the squared error, divided by $2\sigma_x^2$, plus a constant.
+And the loss has one more term, the KL. The rest of it is the old one, in nats: `-log_p` is the squared error divided by $2\sigma_x^2$, plus a constant.
 
 Here is one picture on its way.
 """
@@ -311,7 +312,7 @@ at = {step: -history["loss"][step - 100 : step].mean().item() for step in (600, 
 
 # %% [markdown]
 r"""
-The KL rises, dips, and rises again. "My KL goes up, is it a bug?" is perhaps the most asked question about VAEs. It is not. Here is what happens.
+The KL rises, dips, and rises again. Is that a bug? By itself it is none. Here is what happens.
 
 - **At the start** $\sigma \approx 1$ and $\mu \approx 0$, which is the prior itself. The encoder says nothing about the picture, and the KL is near zero.
 - **The first rise.** The decoder learns that a code helps, and being precise starts to pay: $\sigma$ falls, the KL rises. But look at the directions: there is one. The latents all say the same single thing about the picture, and each of them costs nats.
@@ -322,7 +323,7 @@ So watch the *difference*, the ELBO. The KL may do as it likes, as long as each 
 
 You can find the curve of $\sigma$ told the other way round: "small at first, close to 1 later", as if the two networks fought like those of a GAN (a model in which two networks play against each other). There is no fight. Encoder and decoder minimise one and the same loss.
 
-**When is training finished?** Ask what the last quarter of it has brought.
+**When is training finished?** Ask what the last quarter of it has brought. (The ELBO here is the mean over the last hundred training batches.)
 """
 
 # %% tags=["hide-input"]
@@ -335,11 +336,11 @@ claim("... of 2 400 steps", long, at_most=8)
 
 # %% [markdown]
 r"""
-After 800 steps it is far from finished. After 2 400 a few nats are still to come. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart. To stay quick, the models on the rest of this page get 800 steps.
+After 800 steps it is far from finished. After 2 400 the last quarter has still brought a few nats. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart. To stay quick, the models that we train from here on get 800 steps.
 
 ## New pictures
 
-Draw $z$ from the prior, decode. One pass of the decoder makes a picture. Be precise about what you show, though. The model says "mean **plus noise**". Papers and blogs show the means, and call them samples.
+Draw $z$ from the prior, decode. One pass of the decoder makes a picture. Be precise about what you show, though. The model says "mean **plus noise**". Papers and blogs often show the means, and call them samples.
 """
 
 # %%
@@ -362,7 +363,7 @@ So a VAE's samples are not blurry. They are noisy. Their *means* are blurry, and
 
 ## A distribution for each picture
 
-With two latents you can see the whole space. Each ellipse on the left is the posterior of one test picture: its centre is $\mu$, its half axes are $\sigma_1$ and $\sigma_2$. On the right is what the decoder makes of places that are equally likely under the prior.
+With two latents you can see the whole space. Each ellipse on the left is the posterior of one test picture: its centre is $\mu$, its half axes are $\sigma_1$ and $\sigma_2$. On the right is what the decoder makes of 225 places. Each stands for an equal share of the prior's draws, so they lie closer together in the middle.
 """
 
 # %%
@@ -383,8 +384,8 @@ plotting.draw_tiles(tiles, sheet, 15, title="the plane, decoded")
 plotting.show(
     figure,
     caption="Left: the posteriors of 400 test pictures, as ellipses of one standard deviation, with "
-    "dashed circles of radius 1 and 2 around the prior's mean. Right: decoder means at evenly "
-    "likely places.",
+    "dashed circles of radius 1 and 2 around the prior's mean. Right: decoder means at "
+    "places that each stand for an equal share of the prior.",
     alt="Left, some four hundred small ellipses in the colours of ten digits. They are far smaller "
     "than the dashed circles, crowd around the centre, and some lie outside of the larger circle. "
     "Right, fifteen rows of fifteen digits that change smoothly from one to the next.",
@@ -392,7 +393,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-The KL term acts on *each* posterior. Yet no single one looks like $\mathcal{N}(0, I)$: each ellipse is far smaller. If each did, the code would say nothing about its picture. It is their mixture over all pictures, the **aggregate posterior** $q(z)$, that comes near the prior. For each latent its mean is $\mathbb{E}\,\mu_j$ and its second moment is $\mathbb{E}[\mu_j^2 + \sigma_j^2]$, averaged over the pictures. The prior has 0 and 1.
+The KL term acts on *each* posterior. Yet a typical one looks nothing like $\mathcal{N}(0, I)$: its ellipse is far smaller. If each looked like it, the code would say nothing about its picture. It is their mixture over all pictures, the **aggregate posterior** $q(z)$, that comes near the prior. For each latent its mean is $\mathbb{E}\,\mu_j$ and its second moment is $\mathbb{E}[\mu_j^2 + \sigma_j^2]$, averaged over the pictures. The prior has 0 and 1.
 """
 
 # %% tags=["hide-input"]
@@ -406,7 +407,7 @@ claim("Plane: larger second moment", second.max(), at_least=1.05, at_most=3)
 
 # %% [markdown]
 r"""
-So the cloud is nearly centred, and wider than the prior. We come back to that.
+So the middle of the cloud lies within a fraction of a standard deviation of 0, and in one direction at least the cloud is wider than the prior. We come back to that.
 
 Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Beside the VAE is an autoencoder with two numbers, the same networks and as many steps. In the plane the two look much alike. But nothing told the autoencoder how far out to go: its scale is an accident. The VAE's is near 1, because the KL asks for it.
 """
@@ -439,7 +440,7 @@ What do the two axes mean? Nothing that you could count on. Rotate the plane, an
 
 ## The same question as in chapter 1
 
-Are they digits? Chapter 1 asked the ten nearest training pictures and counted *clear* digits. We ask again, with 20 numbers a picture, and let every rival run: both kinds of normal distribution and the mixture over the codes of the autoencoder, and the VAE with its prior.
+Are they digits? Chapter 1 asked the ten nearest training pictures and counted *clear* digits. We ask again, with 20 numbers a picture, and let the rivals run: both kinds of normal distribution and the mixture over the codes of the autoencoder, and the VAE with its prior.
 
 There are two more candidates. Draws $z \sim q_\phi(z \mid x)$ of *test* pictures show what the decoder can do. And a mixture can be fitted to a VAE's codes as well.
 """
@@ -507,13 +508,13 @@ claim("Clear, draws of q(z|x) over reconstructions", reach, at_least=0.85, at_mo
 
 # %% [markdown]
 r"""
-The VAE's prior draws more clear digits than any single normal distribution over the autoencoder's codes, and you fitted nothing for it. But a mixture over codes does better still, for either model.
+The VAE's prior draws more clear digits than either normal distribution over the autoencoder's codes, and you fitted nothing for it. But a mixture over codes does better still, for either model.
 
-The decoder is not to blame. Codes drawn from the posteriors of test pictures decode as well as their means. So it is *where* the prior's draws fall. The aggregate posterior is near the prior, not equal to it. Where they differ, you draw codes that the decoder hardly saw in training. This is called the **prior hole**.
+The decoder is not to blame. Codes drawn from the posteriors of test pictures decode about as well as their means. So it is *where* the prior's draws fall. The aggregate posterior is near the prior, not equal to it. Where they differ, you draw codes that the decoder hardly saw in training. This is called the **prior hole**.
 
-So why a VAE, if a mixture repairs an autoencoder as well? Because of the other thing that was missing. The VAE has a density over pictures and a bound on it, in nats: you can compare models, and tell a likely picture from an unlikely one. And a mixture on *its* codes is no patch, but a better prior of the same model, with a better bound.
+So why a VAE, if a mixture repairs an autoencoder as well? Because of the other thing that was missing. The VAE has a density over pictures and a bound on it, in nats: you can compare models, and tell a likely picture from an unlikely one. And a mixture on *its* codes can be the prior of the same model: by as many nats as it gives the codes more log-density than $\mathcal{N}(0, I)$ does, on average, the bound rises.
 
-## Re-scaling: half of the hole, for free
+## Re-scaling: a part of the hole, for free
 
 Part of the hole is easy to mend. You have seen it in the plane: the cloud was wider than the prior. For each latent, let $m$ and $v$ be the mean and the variance of the aggregate posterior. Replace
 
@@ -521,7 +522,7 @@ $$\mu_j \to \frac{\mu_j - m}{\sqrt v}, \qquad \sigma_j \to \frac{\sigma_j}{\sqrt
 
 and let the first layer of the decoder undo it. Every reconstruction stays as it is. The mean KL falls by $\tfrac12 (v + m^2 - 1 - \log v)$ nats for each latent. That is the KL between $\mathcal{N}(m, v)$ and $\mathcal{N}(0, 1)$, so it is never negative. The function `rescale` does it in closed form, by changing the weights of two layers.
 
-The sharper the codes, the more there is to mend. So here we let $\sigma_x$ be learned, as [chapter 6](06_learned_variance.ipynb) will recommend.
+Here we let $\sigma_x$ be learned, as [chapter 6](06_learned_variance.ipynb) will recommend. It gets smaller than 0.3, the codes get sharper, and the hole is easy to see.
 """
 
 # %%
@@ -579,7 +580,7 @@ print("clear: as trained {:.2f}, re-scaled {:.2f}, mixture {:.2f}".format(*share
 
 # %% [markdown]
 r"""
-As trained, the codes spread wider than the prior. So its draws fall too near the centre, and come out faint. After re-scaling they have as much ink as they should. Do it at the end of every training: it costs nothing.
+As trained, the codes spread wider than the prior. So its draws fall too near the centre, and come out faint. After re-scaling they have nearly as much ink as reconstructions have. Do it at the end of every training: it costs nothing.
 
 But most of them are still no clear digits. Re-scaling sets the mean and the variance of each latent, and that is all it can do. It knows nothing of correlations between latents, nor of crowded places and gaps. The mixture does.
 
@@ -626,7 +627,7 @@ claim("Clear, 20 latents over 4", clears[20].mean() / clears[4].mean(), at_most=
 
 # %% [markdown]
 r"""
-"More latents improve the quality" is half of the story. The ELBO gains much from 2 to 10. From 10 to 20 the change is small against that, and about as large as the luck of a seed. (All these runs stopped after 800 steps, so this is no statement about the optimum.) And pictures drawn from the prior do *not* get clearer with more latents.
+"More latents improve the quality" is half of the story. The ELBO gains much from 2 to 10. From 10 to 20 the change is small against that: compare it with how far the dots of one column lie apart. (All these runs stopped after 800 steps, so this is no statement about the optimum.) And pictures drawn from the prior are *not* clearer with 20 latents than with 4.
 
 ## Walk from one picture to another
 
@@ -647,14 +648,15 @@ walks = {
 }
 plotting.rows(
     walks,
-    caption="From a three to an eight: in pixels, and in latents along a line and a great circle.",
+    caption="From a three to an eight, the two best reconstructed of the test set: in pixels, and in "
+    "latents along a line and a great circle.",
     alt="Three rows of nine pictures. In the top row a three fades out while an eight fades in, both "
     "visible in the middle. In the two rows below, one stroke shape turns gradually into the other.",
 )
 
 # %% [markdown]
 r"""
-One pair proves nothing. So take all test pictures in pairs, stop halfway, and count clear digits.
+One pair proves nothing. So take all test pictures in pairs, stop halfway, and count clear digits. (The pixels that are faded here are those of reconstructions, so that all three rivals come out of the decoder.)
 """
 
 # %%
@@ -681,14 +683,14 @@ claim("... than the middle of a circle", inside, at_least=0.3, at_most=0.7)
 
 # %% [markdown]
 r"""
-The circle wins. Why? In many dimensions hardly any draw of $\mathcal{N}(0, I)$ is near the centre, although the density is highest there. Almost all lie close to a sphere of radius $\sqrt d$. A straight line between two of them cuts through the inside, where the decoder has seen little; a great circle stays at the length of its ends. You can read that posterior means are another matter, and a straight line suits them. But the KL has made their cloud resemble the prior's, so what holds for the one holds for the other: few posterior means are as near to the centre as the middle of a straight walk.
+The circle wins. Why? In many dimensions hardly any draw of $\mathcal{N}(0, I)$ is near the centre, although the density is highest there. Almost all lie close to a sphere of radius $\sqrt d$. A straight line between two of them cuts through the inside, where the decoder has seen little; a great circle stays about at the length of its ends. You can read that posterior means are another matter, and a straight line suits them. But the KL has made their cloud resemble the prior's, so what holds for the one holds for the other: few posterior means are as near to the centre as the middle of a straight walk.
 
 ## What to take along
 
 - A VAE is an autoencoder whose code is drawn, plus a price for the code. Forty lines do it.
 - Watch the ELBO. The KL alone may rise, dip and rise. Finished is when the last quarter brings less than you care for.
 - The prior's draws are as good as the cloud of codes resembles the prior. Re-scale at the end of training, and know that it does not mend everything.
-- Where the balance of the two terms lies depends on $\sigma_x$.
+- Where the balance of the two terms lies depends on $\sigma_x$, which we chose. [Chapter 6](06_learned_variance.ipynb) is about that.
 
 Why exactly these two terms? [Chapter 1](01_autoencoders.ipynb) asked for a density $p(x)$, and the ELBO is a bound on its logarithm. That is [chapter 3](03_elbo.ipynb).
 
