@@ -79,6 +79,8 @@ plotting.show(
 r"""
 ## A folder of pictures
 
+Where `VAE_COURSE_PORTRAITS` names a folder of yours, this page takes it. Else it draws 600 faces and saves them in odd sizes, as real files would come.
+
 `load_images` takes a path. It reads every picture in the folder and below it, and makes them all alike:
 
 - **Size.** The shorter side is resized to 64 pixels, and of the longer side the centre is kept. So what stands at the rim of a wide picture is lost. If your motif is not in the middle, cut your pictures yourself.
@@ -87,7 +89,7 @@ r"""
 
 A tenth of the pictures, or as many as you ask for, is kept for the test. Never judge a model by pictures it has learned from, and with a few hundred of them less than ever.
 
-To save time we go on with 32 × 32 pixels. Everything below works for 64 × 64, too, at four times the cost.
+To save time we go on with 32 × 32 pixels. Everything below works for 64 × 64, too, with four times the pixels.
 """
 
 # %%
@@ -158,17 +160,17 @@ for name, model in models.items():
         f"{of_the_mean:12.3f}"
     )
     if name == "fully connected":
-        claim("... RMSE, relative to the mean picture's", rmse / of_the_mean, at_most=0.9)
+        claim("Fully connected: RMSE over the mean picture's", rmse / of_the_mean, at_most=0.9)
 lead = elbos["fully connected"] - max(elbos["convolutional"], elbos["transformer"])
 claim("Lead of the fully connected network after 200 steps, nats", lead, at_least=100)
 
 # %% [markdown]
 r"""
-For a few hundred pictures that are all framed alike, begin with the **fully connected** network. It has the most weights, and still learns fastest, since faces stand in the same place and each pixel has weights of its own. The others must find out first where things are. They pay when pictures are many, or large, or their motif moves. That is a statement about equal steps. The others are not finished, and the table cannot say who wins in the end.
+For a few hundred pictures that are all framed alike, begin with the **fully connected** network. It has the most weights, and still gets furthest in these steps. A likely reason: the faces all stand in the same place, and here each pixel has weights of its own. The others may pay when pictures are many, or large, or their motif moves. Mind that the steps are equal: the others are not finished, and the table cannot say who wins in the end.
 
 ## Train, and read the curves
 
-So we train the first one on, and measure it every hundred steps on both halves.
+So we train the first one on, and measure it every hundred steps, on training and on test pictures.
 """
 
 # %%
@@ -190,9 +192,9 @@ axes[1].plot(across, [one[2].mean for one in history])
 axes[2].plot(across, [one[3].item() for one in history])
 plotting.show(
     made,
-    caption="The ELBO on both halves, the KL on test pictures, and σ, every hundred steps.",
+    caption="The ELBO on training and test pictures, the KL on test pictures, and σ, every hundred steps.",
     alt="Three plots. Two lines for the ELBO rise and grow flatter, the one for training above the one "
-    "for test. The KL changes little. Sigma falls and grows flatter.",
+    "for test. The KL goes up and down by a few nats. Sigma falls and grows flatter.",
 )
 
 # %% [markdown]
@@ -202,9 +204,9 @@ How to read them:
 - **Finished?** Training is finished when the *test* ELBO no longer rises. Here it still rises. That is the normal state of a VAE that was stopped for lack of patience.
 - **By heart?** The distance between the two lines is what the model knows of its training pictures only. Where the test line turns down, stop. More pictures help then, or fewer hidden units.
 - **σ** is the error of a pixel. It falls as long as the pictures get better, and each per cent of it is worth $D/100$ nats, so the ELBO follows it.
-- **The KL may rise.** A smaller σ makes details worth their price, so more nats go through the latents. Only a KL near 0 is bad news ([chapter 7](07_posterior_collapse.ipynb)).
+- **The KL may rise.** A smaller σ makes details worth their price, so more nats go through the latents. Bad news is a KL near 0 ([chapter 7](07_posterior_collapse.ipynb)).
 
-Then let the doctor look. It has nothing to say about the loss. It notes that the codes miss the prior (`aggregate_misses_prior`), and that comes next.
+Then let the doctor look. It finds nothing wrong with the loss. It notes that the codes miss the prior (`aggregate_misses_prior`), and that comes next.
 """
 
 
@@ -221,7 +223,7 @@ print("mistakes:", report.names, " notes:", report.notes)
 # %% tags=["hide-input"]
 found = {*report.names, *report.notes}
 about_data = {"aggregate_misses_prior", "train_test_gap", "blur"}
-claim("Findings that are not about the data", len(found - about_data), equals=0, within=0)
+claim("Findings besides the prior, the gap and blur", len(found - about_data), equals=0, within=0)
 claim("Codes miss the prior", "aggregate_misses_prior" in found, equals=1, within=0)
 
 # %% [markdown]
@@ -232,7 +234,7 @@ A VAE draws from its prior, $\mathcal{N}(0, I)$. Do the codes of your pictures l
 
 1. the prior, as the model is;
 2. the prior, after **re-scaling** ([chapter 2](02_from_ae_to_vae.ipynb)): each latent is shifted and scaled so that the codes have mean 0 and variance 1, and the decoder undoes it. No picture's reconstruction changes;
-3. a **mixture of Gaussians** fitted to the codes. The codes still are no single Gaussian, and ten of them can follow their shape.
+3. a **mixture of Gaussians** fitted to the codes. After re-scaling the codes still need not look like one Gaussian. Ten Gaussians can follow their shape.
 """
 
 # %%
@@ -259,7 +261,7 @@ plotting.rows(
     caption="Test pictures, their reconstructions, and ten draws of each kind.",
     alt="Five rows of ten small portraits. Reconstructions are softer than the pictures. Draws from the "
     "prior as it is are garish, with broken colours; after re-scaling they are whole faces with some "
-    "stains; from the mixture they are as clean as the reconstructions.",
+    "grain and stains; from the mixture they are as clean as the reconstructions.",
 )
 
 # %% [markdown]
@@ -306,9 +308,9 @@ claim("Copies: like", distances["copies"][0], equals=0, within=1e-3)
 
 # %% [markdown]
 r"""
-The average picture passes the first test about as well as real pictures do, and copies pass both. So a "like" below 1 is no praise. It means blur, or copies. Here it is blur: the means that we draw are as soft as reconstructions are ([chapter 9](09_blur.ipynb)).
+The average picture passes the first test about as well as real pictures do, and copies pass both. So a "like" below 1 is no praise. It can mean blur, or copies. Blur is the likelier one here: we draw means, and they look as soft as the reconstructions do ([chapter 9](09_blur.ipynb)). The last row is the simplest rival of the mixture, one Gaussian with the mean and the full covariance of the codes.
 
-If you want a **density**, keep the prior and the re-scaled model: its ELBO is a bound on $\log p(x)$. If you want **pictures**, draw from the mixture. It is a new prior, and a better one. What it is worth in nats is for a later chapter.
+If you want a **density**, keep the prior and the re-scaled model: its ELBO is a bound on $\log p(x)$. If you want **pictures**, draw from the mixture. It is a new prior, and a better one by these two distances. What it is worth in nats is for a later chapter.
 
 ## A table
 
@@ -331,15 +333,15 @@ claim("Share of all variance that three columns have, the areas", areas, at_leas
 
 # %% [markdown]
 r"""
-A squared error of this table is the squared error of three columns, the areas. The other 27 count for nothing. That is the first of five preparations.
+A squared error of this table is almost only that of three columns, the areas. The other 27 count for next to nothing. That is the first of five preparations.
 
 1. **Standardise.** Take off each column's mean, divide by its spread, both from training rows only.
-2. **Logarithms** for columns that are positive and skewed. A Gaussian fits them better then. It must be paid for in the density, and we do that below.
+2. **Logarithms** for columns that are positive and skewed. A Gaussian often fits them better then. It must be paid for in the density, and we do that below.
 3. **A σ for each column.** Columns are not equally predictable. One number for all of them would let the noisy ones set the price for the exact ones.
-4. **A floor for σ.** A constant column has no error at all, and a column of whole numbers can be hit exactly. Then σ falls to 0, and the density rises without end: each halving earns $\log 2$ nats that say nothing. Take constant columns out. For whole numbers, the floor is the rounding error, $1/\sqrt{12}$ of a unit.
+4. **A floor for σ.** A constant column has no error at all, and a column of whole numbers can be hit exactly. Then σ falls to 0, and the density rises without end: each halving earns $\log 2$ nats that say nothing. Take constant columns out. For whole numbers, the floor is the rounding error, $1/\sqrt{12}$ of a unit, over the column's spread where that was divided out.
 5. **Gaps.** A missing number (NaN) must not reach the network, nor the loss. Fill it with the mean, 0, and leave it out of the sum. Fill *before* you compute: NaN times 0 is NaN.
 
-Here is all of it, in plain PyTorch.
+Here are the last three, in plain PyTorch.
 """
 
 
@@ -419,7 +421,7 @@ claim("One Gaussian for the whole table, over the VAE: nats", lead, at_least=3)
 
 # %% [markdown]
 r"""
-The logarithms win. And a rival wins over both: one Gaussian for the whole table, thirty means and a full covariance, no network at all. The columns of this table are nearly linear in each other once they are logarithms, and with 469 rows a network has nothing to find that a covariance lacks. Run this rival on your own table *first*. A VAE pays where rows are many, or bent.
+The logarithms win. And a rival wins over both: one Gaussian for the whole table of logarithms, thirty means and a full covariance, no network at all. (Its number is exact, while the VAE's is a bound. So a part of the lead may be the bound's gap.) It seems that a covariance holds most of what there is to find in 469 such rows. Run this rival on your own table *first*. A VAE may pay where rows are many, or columns hang together in curves.
 
 ## What a column's error means
 
@@ -457,9 +459,9 @@ claim("Hardest of two columns over the hardest of three sizes", hard / easy, at_
 
 # %% [markdown]
 r"""
-Read it like this. In standardised columns 1 is the error of somebody who always says the mean. So 0.1 is an excellent column, and 0.8 one that the six latents leave nearly untold: either it is noise, or you need more latents. Times the column's spread, the error has its own unit again. For a logarithm that is a *relative* error, in per cent.
+Read it like this. In standardised columns 1 is the error of somebody who always says the mean. So 0.1 is an excellent column, and 0.8 one that the six latents leave mostly untold: either it is noise, or you need more latents. Times the column's spread, the error has its own unit again. For a logarithm that is a *relative* error, in per cent.
 
-The constant column is at the floor, and earns two nats a row for nothing. Divide the floor by ten, and it earns $\log 10$ more. An ELBO with such a column can be made as large as you like.
+The constant column is at the floor, and earns two nats a row for nothing. Divide the floor by ten, and it earns $\log 10$ more. An ELBO with such a column can be made as large as you like. The diagnosis runs the same risk, since two values can be hit exactly: look at its σ. For yes or no, a Bernoulli likelihood is the better choice.
 
 ## Gaps
 
@@ -494,7 +496,7 @@ So a VAE fills gaps from what the other columns say, about as well as the mean o
 
 ## New rows, and what they are good for
 
-The same three steps as for faces: re-scale, fit a mixture, draw. One thing differs. For a table you want *rows*, not means: add the noise, $x = \mu_\theta(z) + \sigma_x \epsilon$. Without it every column is too tidy.
+The same three steps as for faces: re-scale, fit a mixture, draw. One thing differs. For a table you want *rows*, not means: add the noise, $x = \mu_\theta(z) + \sigma_x \odot \varepsilon$. Without it every column is too tidy.
 """
 
 # %%
@@ -534,14 +536,14 @@ claim("... learned from shuffled ones", accuracy(shuffled), at_most=0.85)
 
 # %% [markdown]
 r"""
-New rows are as near to real ones as real ones are to each other, and a classifier that has seen only new rows tells the diagnosis of real patients nearly as well. Rows whose columns were shuffled fail both tests. The one Gaussian passes them, too: here again the simple rival is good.
+New rows are about as near to real ones as real ones are to each other. And a classifier that has seen only new rows tells the diagnosis of real patients nearly as well as one that learned from real rows (*copies*). Rows whose columns were shuffled fail both tests. The one Gaussian passes them, too: here again the simple rival is good.
 
-So draws are good for trying a program, for a lecture, for handing on a table's *shape*. They are not good for three things. They hold no knowledge that the table lacked: no classifier gets better by them. They are not anonymous by themselves: a model may have learned rows by heart, which "like" far below 1 would show. And what is rare in the table is rarer in them.
+So draws are good for trying a program, for a lecture, for handing on a table's *shape*. They are not good for three things. They hold no knowledge about patients that the table lacked, so do not count on a better classifier. They are not anonymous by themselves: a model may have learned rows by heart, which a "like" far below 1 can show, and need not. And what is rare in the table may be missing in them.
 
 ## What to take along
 
 - Look at what the loader makes of your files before you train.
-- A few hundred pictures in one frame: fully connected, σ optimal, and stop where the test ELBO stops rising.
+- A few hundred pictures in one frame: begin with a fully connected network, σ optimal, and stop where the test ELBO stops rising.
 - Re-scale, it costs nothing. For pictures, draw from a mixture fitted to the codes.
 - A table: standardise, logarithms, a σ for each column with a floor, gaps out of the sum. And one Gaussian as the rival.
 - Judge draws by two distances, and put a cheat beside them.
