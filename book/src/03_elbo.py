@@ -79,13 +79,13 @@ The VAE is due to [Kingma & Welling (2013)](https://arxiv.org/abs/1312.6114) and
 r"""
 ## What we want
 
-A model is good if it finds real pictures likely. So we would like to choose the decoder's weights $\theta$ such that the average of $\log p_\theta(x)$ over the pictures is as large as possible. This is **maximum likelihood**. The number $p_\theta(x)$ is also called the **evidence** for the model. (Not every generative model has one. A generative adversarial network, or GAN, draws pictures and gives no density.)
+In one sense a model is good if it finds real pictures likely. So we would like to choose the decoder's weights $\theta$ such that the average of $\log p_\theta(x)$ over the pictures is as large as possible. This is **maximum likelihood**. The number $p_\theta(x)$ is also called the **evidence** for the model. (Not every generative model has one. A generative adversarial network, or GAN, draws pictures and gives no density.)
 
 For a latent variable model, the evidence of one picture is an integral over everything that could have made it:
 
 $$p_\theta(x) = \int p_\theta(x \mid z)\, p(z)\, dz.$$
 
-It runs over all $z$. That alone does not make it hard. Here is a model whose integral runs over all $z$, too. Its decoder is a matrix: $p(x \mid z) = \mathcal{N}(Wz + b, \sigma_x^2 I)$. It is called the **linear VAE**, or probabilistic PCA. All its distributions are normal, so we know its $\log p(x)$ in closed form. We compare it with brute force: a sum over a grid of $z$. The terms are as small as $e^{-1000}$, which no float can hold. So we keep logarithms, and sum with `logsumexp`, which computes $\log \sum_i e^{a_i}$ safely.
+It runs over all $z$. That alone does not make it hard. Here is a model whose integral runs over all $z$, too. Its decoder is a matrix $W$ and an offset $b$: $p(x \mid z) = \mathcal{N}(Wz + b, \sigma_x^2 I)$. It is called the **linear VAE**, or probabilistic PCA. All its distributions are normal, so we know its $\log p(x)$ in closed form. We compare it with brute force: a sum over a grid of $z$. Far from the best $z$ a term can be smaller than any float can hold. So we keep logarithms $v_i$, and sum with `logsumexp`, which computes $\log \sum_i e^{v_i}$ safely.
 
 A word on symbols: where it is clear which weights are meant, we write $p$ and $q$ without $\theta$ and $\phi$.
 """
@@ -106,15 +106,15 @@ claim("log p(x): closed form minus the sum", closed - by_force, equals=0, within
 
 # %% [markdown]
 r"""
-What makes the integral hard is a decoder that is not linear. Then there is no formula, and a grid over ten latents with 100 points each would have $10^{20}$ points.
+What makes the integral hard is a decoder that is not linear. Then there is, in general, no formula. And a grid over ten latents with 100 points along each would have $10^{20}$ points.
 
-So keep the linear VAE at hand. It is the one place where we know all answers. Whatever we derive for any decoder must come out right there.
+So keep the linear VAE at hand. There we know all the answers. Whatever we derive for any decoder must come out right there.
 
 ## Why not draw from the prior?
 
 The integral is an average, $p(x) = \mathbb{E}_{p(z)}[p(x \mid z)]$. So draw many $z$ from the prior, and average. This is correct on average. But how many draws do you need?
 
-Most draws from the prior have nothing to do with your picture. The few that fit it carry all the weight. If $n$ draws are averaged, the error of the average, relative to $p(x)$, is the standard deviation of one $p(x \mid z)$ relative to its mean, divided by $\sqrt n$. For the linear VAE both are known exactly (`draws_needed`). So for an error of 10 %, you need 100 times the variance of $p(x \mid z)$, relative to its squared mean.
+Most draws from the prior have nothing to do with your picture. The few that fit it carry nearly all the weight. If $n$ draws are averaged, the typical error of the average, relative to $p(x)$, is the standard deviation of one $p(x \mid z)$ relative to its mean, divided by $\sqrt n$. For the linear VAE both are known exactly (`draws_needed`). So for an error of 10 %, you need 100 times the variance of $p(x \mid z)$, relative to its squared mean.
 """
 
 
@@ -167,8 +167,8 @@ axes.set(xlabel="latents $d$", ylabel="prior draws for 10 % error", xticks=[1, 5
 axes.legend()
 plotting.show(
     made,
-    caption="What it costs to estimate p(x) from prior draws: the price grows exponentially. Dashed: what the "
-    "information in z alone asks for.",
+    caption="What it costs to estimate p(x) from prior draws, for a picture of median cost: the price grows "
+    "exponentially. Dashed: what the KL of the posterior from the prior alone asks for.",
     alt="Two nearly straight rising lines on a logarithmic axis. The solid one goes from two hundred draws "
     "with one latent, over tens of millions with ten, to more than ten trillion with twenty; the dashed one "
     "runs below it.",
@@ -176,9 +176,9 @@ plotting.show(
 
 # %% [markdown]
 r"""
-What counts is not the number of latents but what the picture tells about them. Thirty more latents that the decoder ignores would cost nothing. The right measure is the KL divergence of the posterior $p(z \mid x)$ from the prior, which you meet below: you need more than about $e^{\operatorname{KL}}$ draws. A posterior that is 16 nats away from the prior asks for nine million.
+What counts is not the number of latents but what the picture tells about them. Thirty more latents that the decoder ignores would cost nothing. The right measure is $\operatorname{KL}(p(z \mid x) \,\|\, p(z))$, of the true posterior from the prior: you need about $e^{\operatorname{KL}}$ draws or more, even for an error of 100 %. A posterior that is 16 nats away from the prior asks for nine million.
 
-(The same number has another reading. To *send* $z$ to somebody who knows the prior costs KL nats, if you do it cleverly. This is called bits-back coding.)
+(The same number has another reading. To *send* somebody who knows the prior a draw $z$ from the posterior costs KL nats on balance, if you do it cleverly. This is called bits-back coding.)
 
 ## Draw where it matters
 
@@ -188,7 +188,7 @@ $$p(x) = \int q(z \mid x)\, \frac{p(x \mid z)\, p(z)}{q(z \mid x)}\, dz = \mathb
 
 This is **importance sampling**, and $w$ is the importance weight. What is the best $q$? The one for which $w$ does not vary. Bayes' rule, $p(z \mid x) = p(x \mid z)\, p(z) / p(x)$, says which one that is. If $q(z \mid x)$ is the posterior $p(z \mid x)$, then $w = p(x)$ for *every* $z$, and one draw is enough.
 
-From here on: a random decoder, a random picture, and an encoder that is just as random. Nothing is trained.
+For the derivation we take a random decoder, a random picture, and an encoder that is just as random. Nothing is trained.
 """
 
 # %%
@@ -268,7 +268,7 @@ plotting.show(
     caption="Line 2 in one dimension. Both terms change with z; their sum is log p(x) everywhere. "
     "Grey: the density q(z|x), over which line 3 averages.",
     alt="A valley-shaped solid curve, its dashed mirror image as a hill, and a flat black line that is the sum "
-    "of the two. A grey bell below them lies over the bottom of the valley.",
+    "of the two. A grey bell at the foot of the plot, a little to the left of the lowest point of the valley.",
 )
 
 # %% [markdown]
@@ -310,7 +310,7 @@ There is one more way to cut the ELBO. Keep $p(x \mid z)\, p(z) = p(x, z)$ toget
 
 $$\operatorname{ELBO}(x) = \mathbb{E}_{q(z \mid x)}\bigl[\log p(x, z)\bigr] + H\bigl(q(z \mid x)\bigr).$$
 
-The first term alone would shrink $q$ to a point, the best $z$ for this picture. The entropy keeps it open. For a normal distribution with standard deviations $\sigma_j$ it is $\sum_j \log \sigma_j$ plus a constant: this is where the $-\log \sigma_j$ in the KL of chapter 2 comes from.
+The first term alone would shrink $q$ to a point, the best $z$ for this picture. The entropy keeps it open. For a normal distribution of independent latents with standard deviations $\sigma_j$ it is $\sum_j \log \sigma_j$ plus a constant: this is where the $-\log \sigma_j$ in the KL of chapter 2 comes from.
 """
 
 # %% tags=["hide-input"]
@@ -322,11 +322,11 @@ claim("E log p(x, z) + entropy - ELBO", joint + q.entropy() - elbo, equals=0, wi
 r"""
 ## Never below zero, and sometimes zero
 
-The ELBO is a *lower bound* because the gap is never negative. The proof is one line. For every positive number $\log u \le u - 1$, so
+The ELBO is a *lower bound* because the gap is never negative. The proof is one line. For every positive number $u$ we have $\log u \le u - 1$, so
 
 $$-\operatorname{KL}(q \,\|\, p) = \mathbb{E}_q\Bigl[\log \frac{p}{q}\Bigr] \le \mathbb{E}_q\Bigl[\frac{p}{q} - 1\Bigr] = \int p\, dz - \int q\, dz = 0.$$
 
-Not "strictly positive", as you can read: equality holds where $\log u = u - 1$. That is at $u = 1$ only: when $q$ *is* the true posterior. Then the gap is zero, and the bound is exact.
+Is it strictly positive, then? No. Equality holds where $\log u = u - 1$, and that is at $u = 1$ only: when $q$ *is* $p$. The gap has the true posterior for $p$. So when $q$ is the true posterior, the gap is zero, and the bound is exact.
 """
 
 # %% tags=["hide-input"]
@@ -344,7 +344,7 @@ There is a second way, and it is shorter. Start from importance sampling, $p(x) 
 
 $$\log p(x) = \log \mathbb{E}_q[w] \ge \mathbb{E}_q[\log w] = \operatorname{ELBO}(x).$$
 
-This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does. Both must lose the same: here for the one-dimensional model of the figure, where a fine grid of $z$ gives both averages.
+This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does. Both must lose the same: here for the one-dimensional model of line 2's figure, where a fine grid of $z$ gives both averages.
 """
 
 # %% tags=["hide-input"]
@@ -363,7 +363,7 @@ r"""
 
 The ELBO has two sets of weights in it, $\theta$ in the decoder and $\phi$ in the encoder. Training moves both uphill. What does each of them achieve? Read line 3 as $\operatorname{ELBO} = \log p_\theta(x) - \text{gap}$.
 
-**Over $\phi$**: $\log p_\theta(x)$ does not contain $\phi$. So the encoder can do one thing only: close the gap, and bring $q_\phi(z \mid x)$ closer to the posterior. The two gradients must be equal and opposite.
+**Over $\phi$**: $\log p_\theta(x)$ does not contain $\phi$. So the encoder can do one thing only: close the gap, and bring $q_\phi(z \mid x)$ closer to the posterior. The gradients of ELBO and gap must be equal and opposite.
 
 **Over $\theta$**: the decoder may raise $\log p_\theta(x)$, which is what we want. Or it may *bend the posterior towards $q$*, which closes the gap as well. Where the gap is zero it is smallest, so its slope is zero, too, and ELBO and $\log p$ have the same slope in $\theta$. Elsewhere they usually differ.
 """
@@ -414,7 +414,7 @@ claim("EM: the most that log p(x) ever falls", (-heights.diff()).max(), at_most=
 r"""
 The dashed curve is another story. Let the encoder say nothing: $q$ is the prior. At $a = 1$ the black curve rises to the right. The dashed one falls: the decoder is told to stop listening to $z$. If it obeyed for good, and the encoder found nothing left to say, this would be **posterior collapse**.
 
-Does it? One slope is not a verdict, since the encoder has a slope of its own. So climb in all three numbers, $a$ and the mean and log σ of $q$, from there.
+Does it obey? One slope is not a verdict, since the encoder has a slope of its own. So climb in all three numbers, $a$ and the mean and log σ of $q$, from there.
 """
 
 
@@ -438,13 +438,13 @@ claim("x = 0.5: a at the end", faint[-1], equals=0, within=1e-3)
 
 # %% [markdown]
 r"""
-For the pixel $x = 2$, $a$ falls for some steps. Then the encoder has learned to speak, and $a$ rises to where $\log p(x)$ is highest. For $x = 0.5$ it falls to zero and stays: collapse. And rightly so, as here $\log p(x)$ itself is highest at $a = 0$. [Chapter 7](07_posterior_collapse.ipynb) tells the two cases apart.
+For the pixel $x = 2$, $a$ falls for some steps. Then the encoder has learned to speak, and $a$ rises to where $\log p(x)$ is highest. For $x = 0.5$ it falls to zero and stays: collapse. And rightly so, as here $\log p(x)$ itself is highest at $a = 0$. [Chapter 8](08_latents_that_live.ipynb) tells the two cases apart.
 
 ## What a diagonal posterior costs
 
 The encoder of chapter 2 gives each latent its own $\sigma_j$, and no correlations. Its $q$ is a normal distribution whose axes are parallel to those of the latent space. The true posterior need not be.
 
-The decoder has a say in this. Turn the latent space by an angle and let $W$ turn back: $W \to W R$. As the prior is round, $p(x)$ stays exactly the same. The posterior turns, though, and no diagonal $q$ can follow.
+The decoder has a say in this. Turn the latent space by an angle and let $W$ turn back: $W \to W R$. As the prior is round, $p(x)$ stays exactly the same. The posterior turns, though, and a diagonal $q$ cannot turn with it.
 
 What does that cost? The inverse of the posterior's covariance is its **precision** matrix $P$. The best diagonal $q$ has the variances $1 / P_{jj}$ (Bishop 2006, section 10.1.2), and its gap is $\frac12 \log\bigl(\prod_j P_{jj} / \det P\bigr)$. Take two latents, and a $P$ with the eigenvalues 20 and 2. Turned by 45°, both $P_{jj}$ are their average, 11. The determinant stays 40. So the gap is $\frac12 \log(121 / 40) = 0.55$ nats.
 """
@@ -491,13 +491,13 @@ plotting.show(
     made,
     caption="Left: the true posterior of a turned model, and the best q without correlations, one "
     "standard deviation. Right: what that costs at each angle.",
-    alt="Left, a long tilted ellipse, and a small dashed circle around the same centre that spans its waist. "
+    alt="Left, a long tilted ellipse, and a small dashed circle around the same centre, a little wider than its waist. "
     "Right, a curve from zero at no rotation up to 0.55 nats at forty-five degrees and back to zero at ninety.",
 )
 
 # %% [markdown]
 r"""
-Two lessons. The best diagonal $q$ is *narrower* in each latent than the posterior, because it pays dearly for reaching to where the posterior is not. And while $p(x)$ cannot tell one set of axes from another, the ELBO of a diagonal encoder can: it likes axes in which the posterior is not tilted.
+Two lessons. Where the posterior is tilted, the best diagonal $q$ is *narrower* than it in each latent, because it pays dearly for reaching to where the posterior is not. And while $p(x)$ cannot tell one set of axes from another, the ELBO of a diagonal encoder can: it likes axes in which the posterior is not tilted.
 
 ## A tighter bound: more draws
 
@@ -505,9 +505,9 @@ One more look at Jensen. The gap comes from the logarithm of *one* weight, which
 
 $$L_K = \mathbb{E}_{z_1, \dots, z_K \sim q}\left[\log \frac1K \sum_{k=1}^{K} w(z_k)\right], \qquad L_1 = \operatorname{ELBO} \le L_2 \le \dots \le \log p(x).$$
 
-Try it on the smallest example: $p(z) = \mathcal{N}(0, 1)$, $p(x \mid z) = \mathcal{N}(z, 1)$, $x = 1$, and a lazy encoder, $q = p(z)$. Numerical integration gives $L_1$ and $L_2$ exactly.
+Try it on the smallest example: $p(z) = \mathcal{N}(0, 1)$, $p(x \mid z) = \mathcal{N}(z, 1)$, $x = 1$, and a lazy encoder, $q = p(z)$. Numerical integration gives $L_1$ and $L_2$ without any draws.
 
-And for large $K$? The average of $K$ weights is $p(x)\,(1 + \delta)$ with a small error $\delta$, whose variance is the relative variance of $w$ divided by $K$. As $\log(1 + \delta) \approx \delta - \delta^2/2$, and $\delta$ is zero on average, the gap is half that variance ([Domke & Sheldon 2018](https://arxiv.org/abs/1808.09034)). It falls like $1/K$.
+And for large $K$? The average of $K$ weights is $p(x)\,(1 + \delta)$ with a small error $\delta$, whose variance is the relative variance of $w$ divided by $K$. As $\log(1 + \delta) \approx \delta - \delta^2/2$, and $\delta$ is zero on average, the gap is half that variance ([Domke & Sheldon 2018](https://arxiv.org/abs/1808.09034)). If $w$ has a finite variance, it falls like $1/K$.
 """
 
 # %%
@@ -535,7 +535,7 @@ Mind the order. Averaging many *logarithms* makes the estimate of the ELBO less 
 
 ## The VAE of chapter 2
 
-Now a decoder that is not linear. There $\log p(x)$ is unknown, but it is above every $L_K$. We train the ten-latent VAE of chapter 2 and look at 200 test pictures.
+Now a decoder that is not linear. There $\log p(x)$ is unknown, but no $L_K$ is above it. We train the ten-latent VAE of chapter 2 for ten epochs and look at 200 test pictures.
 """
 
 # %%
@@ -565,7 +565,7 @@ claim("Gain of each tenfold K, the least certain, in standard errors", least, at
 
 # %% [markdown]
 r"""
-The first line is the ELBO; its standard error is large because pictures differ. The gains are measured picture by picture, so they are much more certain. In papers the last line, with $K = 5000$ or so, is called "the log-likelihood". It is a lower bound still. Is it a good one?
+The first line is the ELBO; its standard error is large because pictures differ. The gains are measured picture by picture, so they are much more certain. Many papers call such a last line, with $K = 5000$ or so, the log-likelihood. On average it is a lower bound still. Is it a good one?
 
 That depends on $q$. The encoder answers for all pictures with one network. This is called **amortised** inference. It is fast, but for a given picture there may be a better $\mu$ and $\sigma$. Let us look for them, picture by picture, with the decoder fixed. Then draw $K = 1000$ samples from there.
 """
@@ -592,9 +592,9 @@ for name, q in (("encoder", encoded), ("refined", refined)):
 
 # %% [markdown]
 r"""
-Compare the second line with the fourth. Both use a thousand draws and the same decoder, and the better $q$ finds more. So the encoder's $L_{1000}$ was *not* close to $\log p(x)$.
+Compare the second line with the fourth. Both use a thousand draws and the same decoder, and the better $q$ finds more. So the encoder's $L_{1000}$ was still clearly *below* $\log p(x)$.
 
-The gap of a VAE has two parts, with names ([Cremer, Li & Duvenaud 2018](https://arxiv.org/abs/1801.03558)). From the encoder's $q$ up to the best $q$ of the family (line one to line three) is the **amortisation gap**: one network answers for all. From there up to $\log p(x)$ is the **approximation gap**: no normal distribution with parallel axes is the posterior. Here the first is the larger one.
+The gap of a VAE has two parts, with names ([Cremer, Li & Duvenaud 2018](https://arxiv.org/abs/1801.03558)). From the encoder's $q$ up to the best $q$ of the family (line one to line three) is the **amortisation gap**: one network answers for all. From there up to $\log p(x)$ is the **approximation gap**: no normal distribution whose axes are parallel to the latents' is the posterior. Of the gap that we can see, the first is the larger part. (How far $\log p(x)$ is above the last line, we do not know. That would add to the second.)
 """
 
 # %% tags=["hide-input"]
@@ -603,23 +603,23 @@ errors = found.mean / found.standard_error
 claim("K = 1000, refined minus encoder, in standard errors", errors, at_least=3)
 amortisation = (levels["refined", 1] - levels["encoder", 1]).mean()
 # log p(x) is above the last line, so the whole gap is at least this.
-whole = (levels["refined", 1000] - levels["encoder", 1]).mean()
+seen = (levels["refined", 1000] - levels["encoder", 1]).mean()
 claim(
-    "Amortisation gap, as a share of at least the whole",
-    amortisation / whole,
+    "Amortisation gap, as a share of the gap that is seen",
+    amortisation / seen,
     at_least=0.6,
     at_most=0.95,
 )
 
 # %% [markdown]
 r"""
-So read "log-likelihood" in a table as "the best lower bound we could afford", and ask for $K$ and $q$.
+So read a "log-likelihood" in a table as the best lower bound that somebody could afford, and ask for $K$ and $q$.
 
 ## What to take along
 
 The ELBO is $\log p_\theta(x)$ minus a gap, and the gap is $\operatorname{KL}(q_\phi(z \mid x) \,\|\, p_\theta(z \mid x))$, exactly. The encoder can only close the gap. The decoder can also raise the likelihood.
 
-Most derivations end here, with the sentence that this is what the code optimises. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
+Many derivations end here, with the sentence that this is what the code optimises. It is worth a check, every time: a mean where the sum over pixels belongs, or an unnamed weight on one term, and it is a different objective. [Chapter 6](06_learned_variance.ipynb) shows what such a line does. First, the two things this page took for granted: the closed form of the KL (chapter 4) and a gradient that goes through a random draw (chapter 5).
 
 ## Practise
 
