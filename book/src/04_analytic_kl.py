@@ -2,7 +2,7 @@
 r"""
 # 4 · The analytic KL, and a check that is blind
 
-The second term of the loss fits in one line, and it is copied from page to page. It says what a posterior costs: nothing if it is the prior, and more the farther it is away, or the narrower.
+The second term of the loss fits in one line, and it is copied from page to page. It says what a posterior costs: nothing if it is the prior, and more, the farther away its mean is, and the narrower or wider it is than the prior.
 """
 
 # %% tags=["hide-input"]
@@ -52,7 +52,7 @@ plotting.show(
     caption="Three posteriors of one latent, and what they cost. Left: their densities over the prior's. "
     "Right: the KL over μ and log σ, in nats, with the three as dots.",
     alt="Left, three bells over a grey one: one nearly on it, one moved to the right, one narrow and to the "
-    "left. Right, round contours with their lowest point at the origin; the dots stand at about 0.01, 1.0 "
+    "left. Right, closed contours around the lowest point, the origin; the dots stand at about 0.01, 1.2 "
     "and 1.4 nats.",
 )
 
@@ -61,12 +61,12 @@ r"""
 **After this chapter you can**
 
 - derive the KL between two normal distributions, step by step, with its constants;
-- prove where its minimum is, and that it is one;
+- prove where its minimum is, and that there is no other;
 - say which way round this KL is, and what the other way would do;
 - say which checks tell a right formula from a wrong one, and which cannot;
 - say what the term does to one posterior, and what to all of them together.
 
-A computer algebra system derives the formula from the definition. Nothing is typed in. Then you see a popular check of it, and a wrong formula that passes.
+A computer algebra system derives the formula from the definition and the normal density. The result is not typed in. Then you see a popular check of it, and a wrong formula that passes.
 
 ## Why bother with a formula
 
@@ -74,7 +74,7 @@ The KL between the encoder's answer $q(z \mid x)$ and the prior $p(z)$ is an ave
 
 $$\operatorname{KL}(q \,\|\, p) = \mathbb{E}_{q}\bigl[\log q(z \mid x) - \log p(z)\bigr].$$
 
-So you could draw one $z$ and use the bracket. That estimate is right on average, and for many distributions it is all you can do. As an estimate of the KL it is noisy, and a formula is not.
+So you could draw one $z$ and use the bracket. That estimate is right on average, and for many distributions there is no formula. As an estimate of the KL it is noisy, and a formula is not.
 """
 
 # %%
@@ -90,7 +90,7 @@ claim("Their standard deviation, relative to the KL", single.std() / formula, at
 
 # %% [markdown]
 r"""
-Does the formula make *training* less noisy, too? You might think so, and many pages say it. But what is trained is the sum of both terms, and both use the same draw. Where the reconstruction is unlucky, the sampled KL is lucky: the noises can cancel. In a linear VAE with its exact posterior they cancel completely, since $\log w$ is then the same for every draw ([chapter 3](03_elbo.ipynb)). With the formula in place of the sampled KL, the noise of the reconstruction is left alone.
+Does the formula make *training* less noisy, too? You might think so, and you can read it. But what is trained is the sum of both terms, and both use the same draw. Where the reconstruction is unlucky, the sampled KL is lucky: the noises can cancel. In a linear VAE with its exact posterior they cancel completely, since $\log w$ is then the same for every draw ([chapter 3](03_elbo.ipynb)). With the formula in place of the sampled KL, the noise of the reconstruction is left alone.
 """
 
 # %%
@@ -110,7 +110,7 @@ claim("Exact posterior: std of reconstruction - sampled KL", both, equals=0, wit
 
 # %% [markdown]
 r"""
-So the formula is not about noise. What it buys is exactness where you look at the KL itself, no need for a log-density of $q$ in the code, and something that can be checked. [Chapter 5](05_reparameterization.ipynb) measures the noise of the gradients.
+So less noise in the loss is not what the formula is for. What it buys is exactness where you look at the KL itself, no need for a log-density of $q$ in the code, and something that can be checked. [Chapter 5](05_reparameterization.ipynb) measures the noise of the gradients, which is another question.
 
 ## The log-density, constants included
 
@@ -139,7 +139,7 @@ log_q
 
 # %% [markdown]
 r"""
-Read it: $\log q = -\frac{1}{2}\log 2\pi - \log \sigma - \frac{(z - \mu)^2}{2\sigma^2}$. You can find it with $\log 2\pi$ in place of $\frac12 \log 2\pi$. In the KL the slip cancels. In a reported likelihood it costs 0.92 nats for *each pixel*. What catches it: a density must integrate to one.
+Read it: $\log q = -\frac{1}{2}\log 2\pi - \log \sigma - \frac{(z - \mu)^2}{2\sigma^2}$. You can find it with $\log 2\pi$ in place of $\frac12 \log 2\pi$. In the KL the slip cancels, if both densities have it. In a reported likelihood it costs 0.92 nats for *each pixel*. What catches it: a density must integrate to one.
 """
 
 # %%
@@ -160,7 +160,7 @@ claim("Area with log 2π", slip_area, equals=1 / math.sqrt(2 * math.pi), within=
 
 # %% [markdown]
 r"""
-The same formula is behind the other term of the loss. Set $\sigma = 1$ for a pixel: what is left is half a squared error, plus a constant. "MSE is the case of unit variance" is true in this sense: with the ½, and as a *sum* over pixels. As a mean over pixels without the ½ it is another variance, and [chapter 6](06_learned_variance.ipynb) computes which.
+The same formula is behind the other term of the loss. Set $\sigma = 1$ for a pixel: minus the log-density is half a squared error, plus a constant. "MSE is the case of unit variance" is true in this sense: with the ½, and as a *sum* over pixels. As a mean over pixels without the ½ it is another variance, and [chapter 6](06_learned_variance.ipynb) computes which.
 """
 
 # %% tags=["hide-input"]
@@ -210,9 +210,8 @@ claim(
 
 # %% [markdown]
 r"""
-That is the formula, $\operatorname{KL} = \frac12(\sigma^2 + \mu^2 - 1) - \log \sigma$, and we did not type it in. Is it right? Three judges who do not know our derivation:
+That is the formula, $\operatorname{KL} = \frac12(\sigma^2 + \mu^2 - 1) - \log \sigma$, and we did not type it in. Is it right? One of the steps above has integrated the definition in one piece, without our three terms. Two judges know nothing of our derivation at all:
 
-- SymPy integrates the definition in one piece;
 - `torch.distributions` has its own formula;
 - random draws know no formula at all.
 
@@ -257,14 +256,14 @@ claim("Hessians that are diagonal and positive everywhere, of two", sum(bowls), 
 
 # %% [markdown]
 r"""
-Both Hessians are diagonal, with positive entries *everywhere*, not just at one point. So the function is a bowl without other dips: it is convex, and its one stationary point is the global minimum.
+Both Hessians are diagonal, with positive entries *everywhere*, not just at one point. So the function is a bowl without other dips: it is convex in either pair of parameters, and its one stationary point is the global minimum.
 
 ## Which way round
 
 A KL is not a distance: $\operatorname{KL}(q \,\|\, p)$ and $\operatorname{KL}(p \,\|\, q)$ are two numbers. The difference matters when $q$ cannot become $p$. Let $p$ have two humps, and let $q$ be normal. Which $q$ is best?
 
-- $\operatorname{KL}(q \,\|\, p)$ averages over $q$. Where $q$ has mass and $p$ has none, it is very large. Where $p$ has mass and $q$ has none, nothing is counted. So if the humps are far apart, the best $q$ sits in *one* of them. This is called **mode seeking**.
-- $\operatorname{KL}(p \,\|\, q)$ averages over $p$. Now $q$ must be everywhere where $p$ is. The best $q$ has the mean and the variance of $p$, and most of it may lie between the humps.
+- $\operatorname{KL}(q \,\|\, p)$ averages over $q$. Where $q$ has mass and $p$ has next to none, it pays dearly. Where $p$ has mass and $q$ has none, nothing is counted. So if the humps are far apart, the best $q$ sits in *one* of them. This is called **mode seeking**.
+- $\operatorname{KL}(p \,\|\, q)$ averages over $p$. Now $q$ must be everywhere where $p$ is. The best normal $q$ has the mean and the variance of $p$, and it can be highest between the humps, where $p$ has little.
 
 The gap of the ELBO is the first kind, $\operatorname{KL}(q \,\|\, p(z \mid x))$. That is why a diagonal $q$ is too narrow in chapter 3 rather than too wide.
 """
@@ -301,7 +300,7 @@ axes.set(xlabel="$z$", ylabel="density")
 axes.legend()
 plotting.show(
     made,
-    caption="A density with two humps, and the normal distribution that is best for either KL.",
+    caption="A density with two humps, and the best normal distribution for each KL.",
     alt="A grey curve with a higher hump at the left and a lower one at the right. The solid bell lies over "
     "the left hump alone and is taller. The dashed bell is low and wide, and highest in the valley.",
 )
@@ -387,7 +386,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Feel the two bowls yourself. At the lowest point both numbers are zero. Now go straight up or down: the KL rises at once, the slip hardly stirs. Go sideways, and the two agree.
+Feel the two bowls yourself. At the lowest point both numbers are zero. Now go straight up or down: the KL rises fast, the slip much less. Go sideways, and the two agree.
 """
 
 # %% tags=["hide-input"]
@@ -397,7 +396,7 @@ explorer.kl_bowl()
 r"""
 ## A derivation with three wrong lines, run
 
-Here are lines of a published derivation, in our notation. It has the right formula at its end.
+Here are lines of a published derivation, in our notation. It ends with the right formula.
 
 1. The KL is said to be the sum of $\mathbb{E}[-\log\sigma]$, $\mathbb{E}[-\frac{(z - \mu)^2}{2\sigma^2}]$ and $\mathbb{E}[-\frac{z^2}{2}]$.
 2. For the third one: $\sigma^2 = \mathbb{E}[z^2] - \mu$.
@@ -496,9 +495,9 @@ claim("What z tells about the picture, nats", information.mean, at_least=1, at_m
 r"""
 Both answers are half right.
 
-The term is computed for each picture on its own, yes. But its average contains the distance of the *cloud* from the prior. So it does press the cloud towards the prior. It also presses on the information, which the reconstruction pays for.
+The term is computed for each picture on its own, yes. But its average contains the KL of the *cloud* from the prior. So it does press the cloud towards the prior. It also presses on the information, and the reconstruction, which needs information, presses back.
 
-And no single posterior looks like the prior. If every one did, $I$ would be zero: the code would know nothing of the picture, and the best decoder would show one picture for all. That is total **posterior collapse**, not the aim. It is enough for $q(z) = p(z)$, but it is not necessary.
+And the posteriors do not look like the prior. If every one did, $I$ would be zero: the code would know nothing of the picture, and the best decoder would show one picture for all. That is total **posterior collapse**, not the aim. It is enough for $q(z) = p(z)$, but it is not necessary.
 
 Why not? Take a model that is exactly right: $p(x)$ is how the pictures are distributed, and each $q(z \mid x)$ is the posterior $p(z \mid x)$. Then the aggregate is $\int p(z \mid x)\, p(x)\, dx = p(z)$, by the rule of total probability. It is the prior, however narrow the posteriors are. In the smallest example, $p(z) = \mathcal{N}(0, 1)$ and $p(x \mid z) = \mathcal{N}(z, 1)$: the pictures are $\mathcal{N}(0, 2)$, and each posterior is $\mathcal{N}(x/2, \frac12)$.
 """
@@ -587,7 +586,7 @@ claim("Right KL, 150 steps: E[μ² + σ²] from 1, worst latent", worst["early"]
 
 # %% [markdown]
 r"""
-Mind the first row. After 150 steps the *right* KL is as far from its rule as that. The stretch of the codes is settled last, as little depends on it: on larger pictures, a right model can be far from 1 after ten thousand steps. So "not 1" does not convict a formula. And "1" does not acquit one: a collapsed latent has $\mu = 0$ and $\sigma = 1$, which fulfils both rules. To judge a formula, look at its value away from the minimum. That takes one line, and no training.
+Mind the first row. After 150 steps the *right* KL is as far from its rule as that. The stretch of the codes is settled late, as little depends on it. [Chapter 10](10_faces.ipynb) has a model with the right KL that was trained for thousands of steps and is not near 1 yet. So "not 1" does not convict a formula. And "1" does not acquit one: a collapsed latent has $\mu = 0$ and $\sigma = 1$, which fulfils both rules. To judge a formula, look at its value away from the minimum. That takes one line, and no training.
 
 What the rule is good for is another thing. The best stretch is known in closed form, so there is no need to wait for it: subtract $\mathbb{E}\,\mu_j$, divide by the root of $\operatorname{Var} \mu_j + \mathbb{E}\,\sigma_j^2$, and let the decoder's first layer undo it. `latents.rescale` does this, in place. The reconstructions stay as they are, and the KL falls.
 """
@@ -612,7 +611,7 @@ claim("... nats", rescaled.nats, at_least=0.01)
 r"""
 ## What to take along
 
-The KL of one latent is $\frac12(\sigma^2 + \mu^2 - 1) - \log\sigma$. Its minimum proves little: check a value away from it, against something that does not share your derivation. The term works on each posterior *and* on the cloud. And it is $\operatorname{KL}(q \,\|\, p)$, which prefers a $q$ that is too narrow.
+The KL of one latent is $\frac12(\sigma^2 + \mu^2 - 1) - \log\sigma$. Its minimum proves little: check a value away from it, against something that does not share your derivation. The term works on each posterior *and* on the cloud. And the gap of the ELBO is a $\operatorname{KL}(q \,\|\, p)$, too, with the true posterior for $p$: that way round, a $q$ that cannot be right is rather too narrow than too wide.
 
 Next, [chapter 5](05_reparameterization.ipynb): the other term has a draw in it. How does a gradient get through?
 
