@@ -2,7 +2,7 @@
 r"""
 # 5 · The reparameterization trick
 
-[Chapter 2](02_from_ae_to_vae.ipynb) drew its code as $z = \mu + \sigma \varepsilon$, and training worked. That line looks like a detail. It is what lets the encoder learn.
+[Chapter 2](02_from_ae_to_vae.ipynb) drew its code as $z = \mu + \sigma \varepsilon$, and training worked. That line looks like a detail. It is how the encoder gets its gradient.
 """
 
 # %% tags=["hide-input"]
@@ -63,7 +63,7 @@ $$F(\mu, \sigma) = \mathbb{E}_{z \sim \mathcal{N}(\mu, \sigma^2)}\bigl[f(z)\bigr
 
 To train the encoder we need the slopes of $F$ in $\mu$ and in $\sigma$. The chain rule takes them on to $\phi$. But look where $\mu$ and $\sigma$ stand. They are not inside $f$. They say *which $z$ come up*. And a $z$ that has come up is just a number. It does not say where it would be, had $\mu$ been a little larger.
 
-PyTorch knows this. `sample()` returns such a number. `rsample()` returns the same number, and remembers where it came from.
+PyTorch knows this. `sample()` returns such a number. `rsample()`, with the same random numbers, returns the same one, and remembers where it came from.
 """
 
 # %%
@@ -138,7 +138,7 @@ claim("Pathwise averages that are not the slope, of two", len(wrong), equals=0, 
 r"""
 ## The second estimator: by the score
 
-There is another way, and it needs no slope of $f$. Write the average as an integral over the density $q(z)$ of $\mathcal{N}(\mu, \sigma^2)$. Only $q$ depends on $\mu$. Its slope is $\partial q = q\, \partial \log q$, by the chain rule for the logarithm. So
+There is another way, and it needs no slope of $f$. Write the average as an integral over the density of $\mathcal{N}(\mu, \sigma^2)$. In a VAE that is $q_\phi(z \mid x)$ for one picture; here we write $q(z)$ for short. Only $q$ depends on $\mu$. Its slope is $\partial q = q\, \partial \log q$, by the chain rule for the logarithm. So
 
 $$\frac{\partial F}{\partial \mu} = \int f(z)\, \frac{\partial q(z)}{\partial \mu}\, dz = \int f(z)\, \frac{\partial \log q(z)}{\partial \mu}\, q(z)\, dz = \mathbb{E}\Bigl[f(z)\, \frac{\partial \log q(z)}{\partial \mu}\Bigr].$$
 
@@ -187,7 +187,7 @@ r"""
 
 Both are right on average. But you do not train on an average. You train on a few draws, so it matters how much the estimates scatter.
 
-There is a cheap way to help it. Take any constant $b$, and use $f(z) - b$ in place of $f(z)$. The score averages to zero, so the average stays as it was. Such a $b$ is called a **baseline**. Which one is best? SymPy writes the variance as a function of $b$, and finds where its slope is zero.
+There is a cheap way to help the score function. Take any constant $b$, and use $f(z) - b$ in place of $f(z)$. The score averages to zero, so the average stays as it was. Such a $b$ is called a **baseline**. Which one is best? SymPy writes the variance as a function of $b$, and finds where its slope is zero.
 """
 
 
@@ -244,7 +244,7 @@ explorer.gradient_spread()
 
 # %% [markdown]
 r"""
-4 against 30, or against 14 with the best baseline. And this is one latent. Let there be $d$ of them, let $f(z) = \sum_j z_j^2$, and look at the slope in $\mu_1$. The pathwise estimator asks how $f$ changes along $z_1$, and the other latents drop out. The score function multiplies *all* of $f$ by the noise of the first latent. What the others add to $f$ is disturbance. A baseline takes its average away, but not its scatter.
+At $\mu = \sigma = 1$ the variances were 4 along the path, 30 by the score, and 14 by the score with the best baseline. And this is one latent. Let there be $d$ of them, let $f(z) = \sum_j z_j^2$, and look at the slope in $\mu_1$. The pathwise estimator asks how $f$ changes along $z_1$, and the other latents drop out. The score function multiplies *all* of $f$ by the noise of the first latent. What the others add to $f$ is disturbance. A baseline takes its average away, but not its scatter.
 
 We take $\mu = 0$ and $\sigma = 1$, and collect the others in $r = \sum_{j \ge 2} z_j^2$. SymPy finds the variances for any $d$: 4 for the pathwise estimator, $(d + 2)(d + 4)$ for the score, and $2(d + 2)$ for the score with the best baseline, $b = d + 2$.
 """
@@ -287,7 +287,7 @@ claim(
 
 # %% [markdown]
 r"""
-With 100 latents, the score function is 50 times noisier than it has to be, for want of a baseline. And with the best one it is still 50 times noisier than the pathwise estimator.
+With 100 latents, the score function has 52 times the variance that it has to have, for want of a baseline. And with the best one it still has 51 times the variance of the pathwise estimator.
 
 ## Does the pathwise estimator always have less variance?
 
@@ -332,12 +332,13 @@ plotting.show(
     "closed forms. Points: measured.",
     alt="Two plots on logarithmic axes, with measured points on the lines. Left, over 1 to 100 latents, "
     "the score function's variance climbs from 15 to ten thousand, with the best baseline from 6 to two "
-    "hundred, and the pathwise one stays at 4. Right, over omega, the pathwise one rises steeply and crosses the flat line of the score function.",
+    "hundred, and the pathwise one stays at 4. Right, over omega, the pathwise one rises steeply. Near one "
+    "it crosses the line of the score function, which dips there and then stays at one half.",
 )
 
 # %% [markdown]
 r"""
-50 against ½, the other way round. So "less variance" is typical, not a theorem. It holds where $f$ bends little over the width of $q$.
+At $\omega = 10$ it is 50 against ½, the other way round. So "less variance" is a rule of thumb, not a theorem. You can rely on it where $f$ bends little over the width of $q$.
 
 What if $f$ has a step? Let $f(z)$ be 1 where $z > 0$, and 0 elsewhere. Its slope is zero everywhere, but at one point. So the pathwise estimate is zero for every draw. Yet $F$ is the chance that $z > 0$, and it grows with $\mu$. There the derivative may *not* move inside the average.
 """
@@ -355,7 +356,7 @@ claim("Step: the true slope", truth, at_least=0.1)
 
 # %% [markdown]
 r"""
-So which latents can be reparameterized? Those whose draw can be written as a continuous function of its parameters and of a noise that knows nothing of them: normal, Laplace, logistic and uniform directly, Gamma and Dirichlet with more effort (`rsample` in PyTorch says which). A *discrete* latent jumps, like the step. For it there are three ways out: the score function with a good baseline; a soft draw that becomes a hard one by and by (Gumbel-softmax, [Jang et al. 2017](https://arxiv.org/abs/1611.01144)); or no draw at all and a slope that is simply passed through, as in the VQ-VAE ([van den Oord et al. 2017](https://arxiv.org/abs/1711.00937)).
+So which latents can be reparameterized? Those whose draw can be written as a continuous function of its parameters and of a noise that knows nothing of them: normal, Laplace, logistic and uniform directly, Gamma and Dirichlet with more effort (`rsample` in PyTorch says which). A *discrete* latent jumps, like the step. Three ways out are common: the score function with a good baseline; a soft draw that becomes a hard one by and by (Gumbel-softmax, [Jang et al. 2017](https://arxiv.org/abs/1611.01144)); or no draw at all and a slope that is simply passed through, as in the VQ-VAE ([van den Oord et al. 2017](https://arxiv.org/abs/1711.00937)).
 
 ## In a VAE
 
@@ -484,7 +485,7 @@ claim("Spread of rewards from picture to picture, over that of draws", ratio, at
 r"""
 A batch baseline is poor because rewards differ from picture to picture, far more than from draw to draw.
 
-Are all three right on average? A sign or a `detach` in the wrong place does not show in a variance. So take one picture, a thousand copies of it in a batch, and the slope in the encoder's last bias: 64 numbers. The three must agree within their standard errors. The last claim makes sure that there is something to agree on.
+Are all three right on average? A sign or a `detach` in the wrong place need not show in a variance. So take one picture, a thousand copies of it in a batch, and the slope in the encoder's last bias: 64 numbers. The three must agree within their standard errors. The last claim makes sure that there is something to agree on.
 """
 
 # %% tags=["hide-input"]
@@ -505,11 +506,11 @@ for name, (slope, error) in found.items():
 r"""
 ## The KL: by formula, by draws, or neither
 
-The KL has a formula. [Chapter 4](04_analytic_kl.ipynb) said that it does not make the loss less noisy. What about the slopes? There are three ways to write the loss of one draw $z = \mu + \sigma\varepsilon$:
+The KL has a formula. [Chapter 4](04_analytic_kl.ipynb) showed that it can leave the loss noisier. What about the slopes? Here are three ways to write the ELBO of one draw $z = \mu + \sigma\varepsilon$:
 
 1. **formula**: $\log p(x \mid z)$ minus the analytic KL;
-2. **sampled**: $\log p(x \mid z) + \log p(z) - \log q(z)$, all three by the draw;
-3. **path**: the same, but with $\mu$ and $\sigma$ *inside* $\log q$ detached. Slopes come along the path of $z$ alone. What is dropped is the score of $q$, which averages to zero. So the third is right on average, too ([Roeder et al. 2017](https://arxiv.org/abs/1703.09194)).
+2. **sampled**: $\log p(x \mid z) + \log p(z) - \log q(z \mid x)$, all three by the draw;
+3. **path**: the same, but with $\mu$ and $\sigma$ *inside* $\log q(z \mid x)$ detached. Slopes come along the path of $z$ alone. What is dropped is the score of $q$, which averages to zero. So the third is right on average, too ([Roeder et al. 2017](https://arxiv.org/abs/1703.09194)).
 
 Measure how the slopes in $\mu$ and $\log\sigma$ scatter from draw to draw. Once for the trained model. And once for a linear VAE with its exact posterior, where $\log w$ is the same for every $z$, so that its slope along the path is zero.
 """
@@ -575,7 +576,7 @@ claim("Exact posterior: variance, path", scatter["exact", "path"], equals=0, wit
 
 # %% [markdown]
 r"""
-For the trained model, the formula is only a little quieter than the sampled KL. Dropping the score of $q$ gains more, though nothing is computed but draws. And at the exact posterior it leaves no noise at all. The course uses the formula all the same, for it is one line, and it is what you meet elsewhere.
+For the trained model, the formula and the sampled KL are about equally noisy. Dropping the score of $q$ does gain something, though nothing is computed but draws. And at the exact posterior it leaves no noise at all. The course uses the formula all the same, for it is one line, and it is what you meet elsewhere.
 
 ## Is one draw per picture enough?
 
@@ -619,7 +620,7 @@ claim("144 passes: 16 pictures with 8 draws, over 72 with one", equal_cost, at_l
 r"""
 Eight times the pictures divide the variance by about eight. Eight times the draws divide it by less.
 
-What does it cost? Eight draws of 16 pictures are 16 passes through the encoder and 128 through the decoder, 144 in all. The same 144 passes buy 72 pictures with one draw each. Those have less noise. So draw once, and take more pictures, as long as you have them.
+What does it cost? Eight draws of 16 pictures are 16 passes through the encoder and 128 through the decoder, 144 in all. The same 144 passes buy 72 pictures with one draw each. Those have less noise. (A pass through this decoder costs about as much as one through the encoder: they have nearly the same number of weights.) So draw once, and take more pictures, as long as you have them.
 
 ## At the end: draw, or take the mean?
 
@@ -629,7 +630,7 @@ $$\log p_\theta\bigl(x \mid z = \mu_\phi(x)\bigr) - \operatorname{KL}$$
 
 the ELBO. The number even comes out better. That should make you suspicious.
 
-Check it where $\log p(x)$ is known, with a **linear VAE**. Its decoder is $Wz + \bar x$, with the mean picture $\bar x$, and its noise has the variance $\sigma_x^2$. The best encoder gives the exact posterior, with a mean $m(x)$ and one covariance $S$ for all pictures. Then the ELBO *is* $\log p(x)$. And a draw has, on average, a larger squared error than the mean:
+Check it where $\log p(x)$ is known, with a **linear VAE**. Its decoder is $Wz + \bar x$: the best offset is the mean picture $\bar x$. Its noise has the variance $\sigma_x^2$. The best encoder gives the exact posterior, with a mean $m(x)$ and one covariance $S$ for all pictures. Then the ELBO *is* $\log p(x)$. And a draw has, on average, a larger squared error than the mean:
 
 $$\mathbb{E}\,\lVert x - Wz - \bar x \rVert^2 = \lVert x - W m(x) - \bar x \rVert^2 + \operatorname{tr}(W S W^\top).$$
 
@@ -676,11 +677,11 @@ claim("... per latent", gap / 32, at_most=0.5)
 
 # %% [markdown]
 r"""
-So for an ELBO, average over draws: `estimate_elbo` does, and gives you a standard error. For a reconstruction to look at, the mean is a good choice, because its squared error is smaller. `reconstruct` takes it. Just say so.
+So for an ELBO, average over draws: `estimate_elbo` does, and gives you a standard error. For a reconstruction to look at, the mean is a good choice, because its squared error is smaller. `reconstruct` takes it. Say which of the two you took.
 
 ## What to take along
 
-Compute $z = \mu + \sigma\varepsilon$, and the gradient passes. Both estimators are right on average. The pathwise one is quiet where $f$ bends little over the width of $q$, and it stays quiet with many latents. The score function needs no slope of $f$, and it stands or falls with its baseline. In training, draw once and take more pictures. In a report, draw, and do not take the mean.
+Compute $z = \mu + \sigma\varepsilon$, and the gradient passes. Both estimators are right on average, where $f$ has no jumps. Where it has, only the score function is. The pathwise one is quiet where $f$ bends little over the width of $q$, and it stays quiet with many latents. The score function needs no slope of $f$, and it stands or falls with its baseline. In training, draw once and take more pictures. In a report, draw, and do not take the mean.
 
 ## Practise
 
