@@ -446,7 +446,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Same model, same pictures, same number of steps. The pathwise estimator wins, though the own baseline costs twice the draws. But a large part of the batch baseline's gap is closed by a better baseline (and the second draw that it needs). So beware of a comparison that does not name its baseline.
+Same model, same pictures, same number of steps. The pathwise estimator wins, though the one with its own baseline gets twice the draws. But a large part of the batch baseline's gap is closed by a better baseline (and the second draw that it needs). So beware of a comparison that does not name its baseline.
 
 Is it the noise? Hold a trained model and one batch fixed, and draw again and again. How much do the slopes in the encoder's weights scatter? We add up the variances over all the weights, and divide by the pathwise sum.
 """
