@@ -78,7 +78,7 @@ lint: setup
 	mypy
 
 unit: setup
-	pytest -n 2 --dist loadfile --no-loadscope-reorder --ignore=tests/browser $(NOT)
+	pytest -n 2 --dist loadgroup --no-loadscope-reorder --ignore=tests/browser $(NOT)
 
 # The chapters as no page shows them: on MNIST where there is some, with another seed where not.
 chapters: setup
