@@ -136,6 +136,7 @@ LOOSE = {  # tried with 10 %
 }
 FREE = {
     ("autoencoders", "nonlinear"): "any network that learns will do",
+    ("from_ae_to_vae", "build"): "any VAE that learns will do",
     ("from_ae_to_vae", "typical_and_bright"): "any z of a range will do",
     ("reparameterization", "counter_example"): "a factor makes it no worse",
     ("posterior_collapse", "diagnosis"): "its results are words",
