@@ -351,7 +351,7 @@ known = -math.log(2) + 11 * (0.9 * math.log(0.9) + 0.1 * math.log(0.1))
 chains = {
     "sees nothing": trained_chain(0, 900),
     "sees one neighbour": trained_chain(1, 2_700),
-    "one neighbour, free bits": trained_chain(1, 900, floor=0.5),
+    "one neighbour, free bits": trained_chain(1, 2_700, floor=0.5),
 }
 print(f"best possible log p(x): {known:.2f} nats")
 for name, (bound, kl) in chains.items():

@@ -7,7 +7,7 @@ The last system of this course is the largest: colour pictures of 64 × 64 pixel
 **After this chapter you can**
 
 - say what each part of a transformer VAE is for, and show that it is;
-- tell from two ratios whether a learned variance and a KL are right, in any code;
+- read two ratios of a trained model, and say what they presuppose before you accuse a loss;
 - read a map of $\sigma_x$, and the difference between a mean and a sample;
 - put a smile on a face, and *measure* whether it arrived;
 - judge an interpolation by what it should have been.
@@ -17,6 +17,7 @@ The last system of this course is the largest: colour pictures of 64 × 64 pixel
 import math
 import os
 import textwrap
+from copy import deepcopy
 from pathlib import Path
 
 import torch
@@ -29,7 +30,7 @@ from vae_course.data.drawn.faces import render_faces
 from vae_course.evaluation import encode_all, estimate_elbo
 from vae_course.evaluation.factor_reader import fit_reader
 from vae_course.evaluation.sharpness import laplacian_variance
-from vae_course.latents import matched_gaussian, straight_line
+from vae_course.latents import matched_gaussian, rescale, straight_line
 from vae_course.models import VAE, TransformerVAE
 from vae_course.objectives import kl_standard_normal, sample_posterior
 from vae_course.plotting.architecture import transformer_figure
@@ -53,7 +54,7 @@ plotting.tiles(
 
 # %% [markdown]
 r"""
-Why drawn faces? Each of them is made from sixteen **factors**: the smile from −1 to 1, glasses or none, how far the head is turned, where the light comes from, colours. No photo tells you these numbers. Here we know them, so a claim such as "this direction in latent space is the smile" can be checked. The factors are independent of each other. Everything below runs on your own pictures, too: `load_images("celeba")`, or the path of a folder.
+Why drawn faces? Each of them is made from sixteen **factors**: the smile from −1 to 1, glasses or none, how far the head is turned, where the light comes from, colours. No photo tells you these numbers. Here we know them, so a claim such as "this direction in latent space is the smile" can be checked. The factors are independent of each other. (For your own pictures, see [Your own data](your_own_data.ipynb).)
 
 ## A picture as a sequence
 
@@ -186,11 +187,9 @@ claim("published: reported KL over the KL", found["published"][3], at_least=2)
 
 # %% [markdown]
 r"""
-Two ratios, computed from any model and a few hundred pictures, and you know which of the two formulas was in its code. No one has to show you the code. The doctor (`vae_course.doctor`) looks at both, too.
+Two ratios from a few hundred pictures, and the two losses are told apart. But mind what the ratios presuppose. Both are statements about an *optimum*. σ/RMSE is 1 only if no bound holds $\sigma_x$ and all pixels are counted. And $\mathbb{E}[\mu^2 + \sigma^2] = 1$ comes late where the KL is a small part of the loss ([chapter 4](04_analytic_kl.ipynb)): a right loss can be far from it for a very long time. So a ratio of 1.4 or ½ is a reason to read the code, and not yet a verdict. If you have the code, let the doctor (`vae_course.doctor`) probe the formulas by their values. That needs no training at all.
 
-The identity is true at the optimum. Where the KL is a small part of the loss, training comes to it late. So expect it at the end, not in the middle.
-
-## A well-trained one
+## Full size
 
 Now full size. This model comes with the course. The script that trained it is part of the package, and you can do it again with the two commands that its record holds: the second starts from the weights of the first. On a GPU, add `--accelerator cuda`; on many, `--devices` and `--nodes`; `python -m vae_course.train --help` says the rest.
 
@@ -234,9 +233,9 @@ claim("Test error over training error", mse / fitted, at_least=1, at_most=2)
 
 # %% [markdown]
 r"""
-So much for faces that go in. What about new ones? Ask the aggregate identity first. It says 1, and this model is far from it: its codes fill only the inner part of the prior. The short training has settled what a face looks like, and not yet the scale of the codes. So draws from the prior must land where no code has ever been.
+So much for faces that go in. What about new ones? Ask the aggregate identity first. It says 1, and this model is far from it: its codes fill only the inner part of the prior. Its loss is right. The short training has settled what a face looks like, and not yet the scale of the codes. So draws from the prior must land where no code has ever been.
 
-The remedy for today is [chapter 1](01_autoencoders.ipynb)'s: draw from a Gaussian with the mean and covariance of the *codes*. It is no longer the model that you trained. It shows that the decoder is not to blame.
+There are two remedies, and neither changes a reconstruction. `latents.rescale` sets each latent to mean 0 and second moment 1, in closed form, and the KL falls. Or replace the prior: draw from a Gaussian with the mean and covariance of the *codes*. With it as the prior, the same encoder and decoder are a better model.
 """
 
 # %%
@@ -249,27 +248,36 @@ nearest = [torch.cdist(p.flatten(1), x.flatten(1)).amin(1).mean() for p in (made
 closer = nearest[1] / nearest[0]
 claim("Distance to the nearest face, matched over prior", closer, at_most=0.8)
 
+scaled = deepcopy(model)
+saved = rescale(scaled, faces.train)
+again = scaled.decode(noise).mean
+closer = torch.cdist(again.flatten(1), x.flatten(1)).amin(1).mean() / nearest[0]
+claim("Re-scaled: nats of KL saved on these training faces", saved.nats, at_least=5)
+claim("Distance to the nearest face, re-scaled over prior", closer, at_most=0.8)
+
 # %% tags=["hide-input"]
 grains = made.mean + made.log_std.exp() * torch.randn_like(made.mean)
 sheet = {"test": x, "decoded": decoded.mean, "$\\sigma_x$ × 8": 8 * decoded.log_std.exp()}
-sheet |= {"prior: means": made.mean, "prior: samples": grains, "matched: means": matched}
+sheet |= {"prior: means": made.mean, "prior: samples": grains}
+sheet |= {"re-scaled: means": again, "matched: means": matched}
 plotting.rows(
     {name: row[:12] for name, row in sheet.items()},
     width=10,
     caption="Test faces, what the decoder makes of them, and where it is unsure. Then pictures from "
     "the prior: the decoder's means, which is what papers show, and true samples of the model. Last, "
-    "means from the Gaussian that fits the codes.",
-    alt="Six rows of twelve pictures. Faces; the same faces, a little softer; dark maps, brighter at "
-    "eyes, glasses and mouths; broken faces in coloured blocks; the same with grain; whole faces.",
+    "means after re-scaling, and means from the Gaussian that fits the codes.",
+    alt="Seven rows of twelve pictures. Faces; the same faces, softer, all eyes dark; flat grey maps with "
+    "white patches at eyes, glasses and mouths; broken faces in coloured blocks; the same with grain; "
+    "whole faces, some with ragged hair or ghosts of glasses; whole faces.",
 )
 
 # %% [markdown]
 r"""
 ## Where it is unsure
 
-The third row is $\sigma_x$. It is high where details are small, at eyes, glasses and mouths, and low on walls and clothes. It *reports* the size of the errors. So compare it with them: average both over the test faces, pixel by pixel. And where $\sigma_x$ lies inside its bounds of 0.05 and 0.1, errors divided by it must have a mean square near 1.
+The third row is $\sigma_x$. It is high where details are small, at eyes, glasses and mouths. At nine of ten values it lies on its lower bound, 0.05, which is more than the error there: so σ/RMSE is well above 1 for this model, and no fault of its loss. Where it is free, it *reports* the size of the errors. So compare it with them: average both over the test faces, pixel by pixel. And where $\sigma_x$ lies inside its bounds of 0.05 and 0.1, errors divided by it must have a mean square near 1.
 
-"The decoder's standard deviation falls during training, so the pictures get sharper" is half of the truth ([chapter 6](06_learned_variance.ipynb)). Here are both, over the whole training. The one follows the other.
+That pictures get sharper because σ falls is half of the truth ([chapter 6](06_learned_variance.ipynb)). Here are both, over the whole training. The one follows the other.
 """
 
 # %%
@@ -281,6 +289,9 @@ claim("Correlation of both maps, pixel by pixel", together, at_least=0.75)
 free = (std > 0.055) & (std < 0.09)
 inside = (error / std)[free].square().mean()
 claim("Mean of (error/σ)² inside the bounds", inside, equals=1, within=0.35)
+claim("Share of σ at its lower bound", (std < 0.0505).float().mean(), at_least=0.8)
+ratio = std.square().mean().sqrt() / error.square().mean().sqrt()
+claim("σ over RMSE, with these bounds", ratio, at_least=1.3, at_most=2.3)
 first, last = (log["std"][part].mean() for part in (slice(1), slice(-10, None)))
 claim("σ at the end of the training, of the first", last / first, at_most=0.3)
 
@@ -447,7 +458,7 @@ for name, (train_, test_) in {k: (v.train[:700], v.test[:80]) for k, v in sets.i
 r"""
 ## What to take along
 
-A transformer VAE is a VAE. Positions and the summary token are there for a reason that you can test. Two ratios, σ/RMSE and $\mathbb{E}[\mu^2 + \sigma^2]$, tell a right loss from a wrong one, however large the network is. A map of $\sigma_x$ is a report of errors. And where the factors are known, "it learned to smile" and "it interpolates" are numbers.
+A transformer VAE is a VAE. Positions and the summary token are there for a reason that you can test. Two ratios, σ/RMSE and $\mathbb{E}[\mu^2 + \sigma^2]$, are 1 at the optimum of the right loss, and say little before it. A map of $\sigma_x$ is a report of errors. And where the factors are known, "it learned to smile" and "it interpolates" are numbers.
 
 The numbers of other people's models, and of ours beside them, are on the page [How good are these models?](how_good.md).
 
