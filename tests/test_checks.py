@@ -31,9 +31,8 @@ def checks_of(page):
 
 
 def some_now(few, rest):
-    """Which seeds to try: a few always, some more not in `make quick`, the rest once a week."""
-    some = max(1, rest * SEEDS // 200)
-    more = pytest.param(range(few, few + some), marks=pytest.mark.slow)
+    """Which seeds to try: a few always, the rest once a week."""
+    more = pytest.param(range(few, few + rest), marks=[pytest.mark.slow, pytest.mark.weekly])
     return pytest.mark.parametrize("seeds", [range(few), more], ids=["few", "more"])
 
 
