@@ -12,8 +12,9 @@ export PYDEVD_DISABLE_FILE_VALIDATION := 1
 # another crawl as soon as anything else wants their core.
 export OMP_NUM_THREADS ?= 1
 
-# The longest chapters come last in the book and first here, so that no core is idle in the end.
-CHAPTERS := $(shell ls -r book/*.ipynb)
+# The longest chapters come first, so that no core is idle in the end.
+LONGEST := book/02_from_ae_to_vae.ipynb book/10_faces.ipynb
+CHAPTERS := $(LONGEST) $(filter-out $(LONGEST),$(shell ls -r book/*.ipynb))
 SOLUTIONS := $(shell ls -r book/solutions/*.ipynb)
 # What a chapter's results depend on besides its own cells.
 OUTSIDE := VAE_COURSE_DIGITS=$(VAE_COURSE_DIGITS) VAE_COURSE_SEED=$(VAE_COURSE_SEED)
