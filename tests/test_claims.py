@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from nbclient import NotebookClient
+from nbformat.v4 import new_code_cell, new_notebook
 
 from vae_course import claims
 from vae_course.claims import begin, claim, summary
@@ -75,6 +77,22 @@ def test_a_false_claim_raises(bound, value, capsys):
         (2.25, {"at_least": 2}, "2.25 (at least 2)"),
         (2.25, {"at_most": 3}, "2.25 (at most 3)"),
         (2.25, {"at_least": 2, "at_most": 3}, "2.25 (at least 2, at most 3)"),
+        (6, {"equals": 6, "within": 0}, "6 (exactly 6)"),
+        (-0.5, {"at_most": 1}, "−0.5 (at most 1)"),
+        (12345.6, {"at_least": -1e7}, "12\u202f346 (at least −10⁷)"),
+        (9999.6, {"at_least": 1}, "10\u202f000 (at least 1)"),
+        (1234.5, {"at_least": 1e-4}, "1234 (at least 0.0001)"),
+        (3.6e-7, {"at_most": 1e-6}, "3.6 × 10⁻⁷ (at most 10⁻⁶)"),
+        (3.6e-15, {"equals": 0, "within": 1e-9}, "0, exact to rounding"),
+        (0, {"equals": 0, "within": 1e-9}, "0, exact to rounding"),
+        (0.1 + 0.2, {"equals": 0.3, "within": 1e-12}, "0.3, exact to rounding"),
+        (7978.8 + 1e-6, {"equals": 7978.8, "within": 1e-3}, "7979, exact to rounding"),
+        (3.6e-15, {"at_most": 1e-9}, "0, exact to rounding"),
+        # Near by chance, not by algebra: the bound says so.
+        (2, {"equals": 2, "within": 0.5}, "2 (2 ± 0.5)"),
+        (3e-8, {"equals": 0, "within": 1e-5}, "3 × 10⁻⁸ (0 ± 10⁻⁵)"),
+        (3e-15, {"at_most": 1e-3}, "3 × 10⁻¹⁵ (at most 0.001)"),
+        (3e-15, {"at_least": 0, "at_most": 1e-9}, "3 × 10⁻¹⁵ (at least 0, at most 10⁻⁹)"),
         (2.194528, {"at_least": 0}, "2.195 (at least 0)"),
         (torch.tensor([[2.5]]), {"at_least": 0}, "2.5 (at least 0)"),
     ],
@@ -82,6 +100,17 @@ def test_a_false_claim_raises(bound, value, capsys):
 def test_value_and_bound_are_printed(value, bound, line, capsys):
     claim("text", value, **bound)
     assert capsys.readouterr().out == f"✓ text: {line}\n"
+
+
+def test_minus_signs_and_ellipses_are_set_and_hyphens_stay(capsys):
+    claim("... E - log p(x) at -1, re-scaled one-draw σ - 1", 2, at_least=1)
+    said = "… E − log p(x) at −1, re-scaled one-draw σ − 1"
+    assert capsys.readouterr().out == f"✓ {said}: 2 (at least 1)\n"
+
+
+def test_the_error_shows_the_digit_that_is_wrong():
+    with pytest.raises(AssertionError, match=r"✗ text: 1\.00001 \(at most 1\)"):
+        claim("text", 1.00001, at_most=1)
 
 
 def test_the_error_tells_value_and_bound():
@@ -215,11 +244,11 @@ def test_begin_refuses_a_seed_that_is_no_whole_number(setting, monkeypatch):
 
 
 class Page(HTMLParser):
-    """The cells of each row of the table, and the text of the paragraph under it."""
+    """The cells of each row of the table, what unfolds it, and the text of the paragraph."""
 
     def __init__(self, page):
         super().__init__()
-        self.rows, self.paragraph, self.tags, self.open = [], "", [], []
+        self.rows, self.paragraph, self.line, self.tags, self.open = [], "", "", [], []
         self.feed(page)
         self.close()
 
@@ -237,30 +266,33 @@ class Page(HTMLParser):
     def handle_data(self, text):
         if self.open[-1] in ("td", "th"):
             self.rows[-1][-1] += text
+        elif "summary" in self.open or self.open[-1] == "div":
+            self.line += text
         else:
             assert self.open[-1] == "p"
             self.paragraph += text
 
 
-def test_the_summary_has_every_claim_once():
+def test_the_summary_has_every_claim_once_and_folded():
     claim("first", 2.25, equals=2, within=0.5)
     claim("second", 7, at_least=3)
     claim("second", 7, at_least=3)
     page = Page(summary().data)
-    assert page.rows[0] == ["Claim", "Measured", "Must be"]
-    assert page.rows[1:] == [
-        ["first", "2.25", "2 ± 0.5"],
-        ["second", "7", "at least 3"],
-        ["second", "7", "at least 3"],
+    assert page.line == "✓ All 3 checks of this page"
+    assert page.rows == [
+        ["", "Check", "Measured", "Must be"],
+        ["✓", "first", "2.25", "2 ± 0.5"],
+        ["✓", "second", "7", "at least 3"],
+        ["✓", "second", "7", "at least 3"],
     ]
-    assert page.open == []
+    assert page.tags[:2] == ["details", "summary"] and page.open == []
 
 
 def test_begin_forgets_the_claims_of_the_chapter_before():
     claim("old", 1, at_least=0)
     begin("the next chapter")
     claim("new", 1, at_least=0)
-    assert [row[0] for row in Page(summary().data).rows] == ["Claim", "new"]
+    assert [row[1] for row in Page(summary().data).rows] == ["Check", "new"]
 
 
 def test_a_false_claim_is_not_in_the_summary():
@@ -273,7 +305,7 @@ def test_the_summary_escapes_html():
     text = "<b>p(x) < q(x)</b> & \"more\" than 'that' <script>"
     claim(text, 1, at_least=0)
     page = Page(summary().data)
-    assert page.rows[1][0] == text
+    assert page.rows[1][1] == text
     assert not {"b", "script"} & set(page.tags)
 
 
@@ -295,3 +327,73 @@ def test_the_summary_escapes_the_machine(monkeypatch):
 def test_a_value_with_a_gradient_is_no_reason_to_warn(recwarn):
     claim("slope", torch.ones((), requires_grad=True), equals=1, within=0)
     assert not recwarn.list
+
+
+# ---- In a notebook
+
+FIRST = """from vae_course.claims import claim
+claim("alone & <b>", 2.25, equals=2, within=0.5)"""
+THREE = """print("before")
+claim("first", 1, at_least=0)
+print("between")
+claim("second", 2, at_least=0)
+claim("third", 3, at_least=0)
+print("after")"""
+SHOWN = """claim("first", 1, at_least=0)
+claim("second", 2, at_least=0, shown=True)"""
+FALSE = """claim("true", 1, at_least=0)
+claim("false", 2, at_least=3)
+claim("never asked", 3, at_least=3)"""
+WITHIN = "for i in range(2): claim(f'cell {i}', i, at_least=0)"
+
+
+@pytest.fixture(scope="module")
+def outputs():
+    """What a real kernel makes of each cell, as a notebook keeps it in the end."""
+    cells = [FIRST, THREE, SHOWN, FALSE, WITHIN]
+    notebook = new_notebook(cells=[new_code_cell(source) for source in cells])
+    NotebookClient(notebook, timeout=120, allow_errors=True, kernel_name="python3").execute()
+    return [cell.outputs for cell in notebook.cells]
+
+
+def displays(outputs):
+    return [output.data for output in outputs if output.output_type == "display_data"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "cell, line, names",
+    [
+        (0, "✓ alone & <b>: 2.25 (2 ± 0.5)", []),
+        (1, "✓ 3 checks: first: 1", ["first", "second", "third"]),
+        (2, "✓ 2 checks: second: 2", ["first", "second"]),
+        (3, "✗ false: 1 of 2 checks", ["true", "false"]),
+        (4, "✓ 2 checks: cell 0: 0", ["cell 0", "cell 1"]),
+    ],
+)
+def test_the_claims_of_a_cell_are_one_line_that_unfolds(cell, line, names, outputs):
+    (shown,) = displays(outputs[cell])
+    page = Page(shown["text/html"])
+    assert page.line == line and page.open == []
+    assert [row[1] for row in page.rows[1:]] == names
+
+
+@pytest.mark.slow
+def test_a_false_claim_unfolds_those_before_it_and_stops_the_cell(outputs):
+    (shown,) = displays(outputs[3])
+    assert shown["text/html"].startswith('<details class="claims" open>')
+    assert [row[0] for row in Page(shown["text/html"]).rows[1:]] == ["✓", "✗"]
+    (error,) = [output for output in outputs[3] if output.output_type == "error"]
+    assert (error.ename, error.evalue) == ("AssertionError", "✗ false: 2 (at least 3)")
+    assert '<details class="claims"><' in displays(outputs[1])[0]["text/html"]
+
+
+@pytest.mark.slow
+def test_plain_text_has_every_claim_where_the_first_one_was_made(outputs):
+    kinds = [output.output_type for output in outputs[1]]
+    assert kinds[:2] == ["stream", "display_data"] and kinds.count("display_data") == 1
+    assert displays(outputs[1])[0]["text/plain"].splitlines() == [
+        "✓ first: 1 (at least 0)",
+        "✓ second: 2 (at least 0)",
+        "✓ third: 3 (at least 0)",
+    ]

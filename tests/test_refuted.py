@@ -59,12 +59,15 @@ def test_each_chapter_has_one_heading_and_each_item_its_checks():
     assert text.count("✓") == sum(len(item["checks"]) for item in ITEMS)
 
 
-PRINTED = defaultdict(list, {"03_elbo": ["✓ A", "✓ A: 2 (at least 1)", "✓ A, too: 3 (3 ± 1)"]})
+SHOWN = ["✓ A", "✓ A: 2 (at least 1)", "✓ A, too: 3 (3 ± 1)", "✓ E − p: 0, exact to rounding"]
+PRINTED = defaultdict(list, {"03_elbo": [*SHOWN, "✓ A: the rest: −1 (at most 0)"]})
 
 
 def test_a_check_gets_its_value_from_what_its_chapter_printed():
     assert refuted.measured("03_elbo ✓ A", PRINTED) == "✓ A: 2 (at least 1)"
     assert refuted.measured("03_elbo ✓ A, too", PRINTED) == "✓ A, too: 3 (3 ± 1)"
+    assert refuted.measured("03_elbo ✓ E - p", PRINTED) == "✓ E − p: 0, exact to rounding"
+    assert refuted.measured("03_elbo ✓ A: the rest", PRINTED) == "✓ A: the rest: −1 (at most 0)"
 
 
 @pytest.mark.parametrize("line", ["03_elbo ✓ B", "03_elbo ✓ A,", "04_analytic_kl ✓ A"])

@@ -1,8 +1,8 @@
 """The directive `refuted`: sentences from elsewhere, the checks that refute them, the right form.
 
 The sentences and the texts of the checks are in a file beside the chapters. The checks' values are
-looked up in what the chapters printed, once all pages have been read; a check that no cell has
-printed is an error.
+looked up in the plain text of what the chapters showed, once all pages have been read; a check
+that no cell has shown is an error.
 """
 
 import re
@@ -14,6 +14,8 @@ from docutils import nodes
 from docutils.parsers.rst import Directive
 from docutils.statemachine import StringList
 from sphinx.application import Sphinx
+
+from vae_course.claims.wording import typeset
 
 ITEM = "\n".join(
     ("### “{said}”", "", "```text", "{checks}", "```", "", "**Right:** {right}", "")
@@ -43,7 +45,7 @@ def unmeasured(chapter: str, text: str) -> str:
 def measured(line: str, printed: dict[str, list[str]]) -> str:
     """What a chapter printed for an unmeasured line. Raises LookupError if it printed none."""
     chapter, claim = line.split(" ", 1)
-    pattern = re.compile(re.escape(claim) + r": \S+ \(.*\)")
+    pattern = re.compile(re.escape(typeset(claim)) + r": [−\d].*")
     found = [text for text in printed[chapter] if pattern.fullmatch(text)]
     if not found:
         raise LookupError(f"refuted.yml: no cell of {chapter} printed “{claim}: …”")

@@ -14,6 +14,9 @@ from pathlib import Path
 import torch
 from IPython.display import HTML
 
+from vae_course.claims.shown import show, table
+from vae_course.claims.wording import line
+
 _chapter = {"name": "", "started": time.perf_counter(), "claims": []}
 
 
@@ -39,12 +42,15 @@ def claim(
     within: float | None = None,
     at_least: float | None = None,
     at_most: float | None = None,
+    shown: bool = False,
 ) -> None:
-    """Print `value` beside what `text` says of it, and raise AssertionError if that is false.
+    """Show `value` beside what `text` says of it, and raise AssertionError if that is false.
 
     Give `equals` with an absolute tolerance `within`, or `at_least`, or `at_most`, or both of
-    these. A value that is not finite never holds. With `VAE_COURSE_CLAIMS` set, one JSON line
-    (notebook, name, value, bound, holds, margin) is appended to that file first.
+    these. A value that is not finite never holds. A notebook shows the claims of a cell as one
+    line: the number of the one that is `shown`, else of the first, and the others folded. With
+    `VAE_COURSE_CLAIMS` set, one JSON line (notebook, name, value, bound, holds, margin) is
+    appended to that file first.
 
     Raises ValueError for bounds that make no sense.
     """
@@ -60,41 +66,31 @@ def claim(
         "margin": margin,
     }
     _log(record)
-    line = f"{text}: {_number(value)} ({describe(bound)})"
+    record["shown"] = shown
+    show(record)
     if not record["holds"]:
-        raise AssertionError(f"✗ {line}")
+        raise AssertionError(line(record))
     _chapter["claims"].append(record)
-    print(f"✓ {line}")
 
 
 def summary() -> HTML:
-    """The chapter's claims as a table, and what it took to run."""
+    """All claims of the chapter, folded, and what it took to run."""
     seconds = time.perf_counter() - _chapter["started"]
-    rows = [
-        f"<tr><td>{html.escape(c['name'])}</td><td>{_number(c['value'])}</td>"
-        f"<td>{html.escape(describe(c['bound']))}</td></tr>"
-        for c in _chapter["claims"]
-    ]
-    head = "<tr><th>Claim</th><th>Measured</th><th>Must be</th></tr>"
+    claims = _chapter["claims"]
     cost = f"This page took about {seconds:.0f} s to run, on {machine()}."
-    table = f"<table><thead>{head}</thead><tbody>{''.join(rows)}</tbody></table>"
-    return HTML(f"{table}<p>{html.escape(cost)}</p>")
+    said = f"<summary>✓ All {len(claims)} checks of this page</summary>"
+    return HTML(
+        f'<details class="claims">{said}{table(claims)}</details><p>{html.escape(cost)}</p>'
+    )
 
 
 def machine() -> str:
     """The machine in words, for every timing that is shown."""
-    device = f"{platform.machine()}, {torch.get_num_threads()} CPU thread(s)"
+    threads = torch.get_num_threads()
+    device = f"{platform.machine()}, {threads} CPU thread{'s' * (threads > 1)}"
     if torch.cuda.is_available():
         device += f", {torch.cuda.get_device_name()}"
     return device
-
-
-def describe(bound: dict[str, float]) -> str:
-    """A bound in words, as `claim` and the tables print it."""
-    words = {"at_least": "at least {}", "at_most": "at most {}"}
-    if "equals" in bound:
-        return f"{_number(bound['equals'])} ± {_number(bound['within'])}"
-    return ", ".join(words[key].format(_number(limit)) for key, limit in bound.items())
 
 
 def _bound(equals, within, at_least, at_most) -> dict[str, float]:
@@ -135,7 +131,3 @@ def _log(record: dict) -> None:
         }
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(json.dumps(finite, ensure_ascii=False) + "\n")
-
-
-def _number(value: float) -> str:
-    return f"{value:.4g}" if value and math.isfinite(value) else f"{value:g}"
