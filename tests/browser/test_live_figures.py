@@ -31,6 +31,15 @@ COPY = """
 # Where a line begins, in the units of its plot.
 BOX = "p => ({ x: p.getBBox().x, y: p.getBBox().y })"
 
+# The smallest type of a figure, in pixels of the screen: a plot's own unit may be drawn smaller.
+SMALLEST_TYPE = """() => Math.min(...[...document.querySelectorAll(".lf-stage *")]
+  .filter((e) => [...e.childNodes].some((n) => n.nodeType === 3 && n.data.trim()))
+  .map((e) => {
+    const svg = e.closest("svg"), box = svg?.getBoundingClientRect();
+    const scale = svg ? box.width / svg.viewBox.baseVal.width : 1;
+    return scale * parseFloat(getComputedStyle(e).fontSize);
+  }))"""
+
 # Sixty moves of the first slider, and how long each took.
 SWEEP = """
 querySelector("input[type=range]") && Array.from({length: 60}, (_, i) => {
@@ -320,6 +329,18 @@ def test_outputs_pass_from_the_average_to_each_its_own(open_page, figures):
     assert at["apart"] == pytest.approx(math.tanh((best.mean / best.std) ** 2), abs=1e-3)
 
 
+def test_the_point_on_the_curve_can_be_dragged(open_page, figures):
+    page = open_page(figures["pair"])
+    svg, before = page.get_by_role("group", name="Outputs apart"), state(page)
+    drag(page, svg, (0.3, 0.5), (0.5, 0.5))
+    at, distance = state(page), before["distance"]
+    assert at["distance"] == distance
+    right = 0.6 * distance * (0.5 * 300 - 44) / (300 - 44 - 10)
+    assert at["noise"] == pytest.approx(right, rel=0.02)
+    page.keyboard.press("ArrowLeft")
+    assert state(page)["noise"] == pytest.approx(right - 0.02 * 0.6 * distance, rel=0.02)
+
+
 # ---- Estimators of a slope
 
 
@@ -373,6 +394,17 @@ def test_the_slider_shows_each_model(open_page, figures):
         assert (painted(page, 1) - right).abs().max() == 0
 
 
+def test_the_point_goes_to_the_nearest_model(open_page, figures):
+    page = open_page(figures["noise"])
+    dots = page.locator("svg .lf-dot")
+    for index in (0, 2, 1):
+        page.mouse.click(*middle_of(dots.nth(index)))
+        assert state(page)["index"] == index
+    for key, index in (("ArrowRight", 2), ("ArrowUp", 1), ("ArrowLeft", 0), ("ArrowLeft", 0)):
+        page.keyboard.press(key)
+        assert state(page)["index"] == index
+
+
 # ---- All of them
 
 
@@ -419,22 +451,66 @@ def test_a_screen_reader_hears_the_state_once_moves_pause(open_page, figures):
         assert spoken.text_content() == page.locator(".lf-readout").last.text_content()
 
 
-def test_a_phone_has_room_and_still_scrolls(open_page, figures):
-    phone = {"viewport": {"width": 390, "height": 800}, "has_touch": True, "is_mobile": True}
-    page = open_page(*figures.values(), **phone)
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    svg, before = page.locator("svg").first, state(page)
-    box = svg.bounding_box()
-    page.touchscreen.tap(box["x"] + 0.7 * box["width"], box["y"] + 0.2 * box["height"])
-    assert state(page) != before
-    after = state(page)
-    swipe(page, (box["x"] + 80, box["y"] + 200), (box["x"] + 80, box["y"] + 40))
-    assert page.evaluate("scrollY") > 50 and state(page) == after
-    page.evaluate("scrollTo(0, 0)")
-    knob = page.locator(".lf-handle .lf-ring").first.bounding_box()
-    middle = knob["x"] + knob["width"] / 2, knob["y"] + knob["height"] / 2
-    swipe(page, middle, (middle[0] - 60, middle[1] + 60))
-    assert page.evaluate("scrollY") == 0 and state(page) != after
+PHONES = [{"width": 390, "height": 844}, {"width": 360, "height": 740}]
+# Fillers, so that the page can scroll either way from where a figure is.
+IN_THE_MIDDLE = """() => {
+  document.body.style.padding = "2000px 16px";
+  document.querySelector(".course-live").scrollIntoView({block: "center"});
+}"""
+
+
+@pytest.fixture
+def on_a_phone(open_page):
+    """A figure in the middle of a long page, on a screen that is touched."""
+
+    def open_(figure, size=PHONES[0]):
+        page = open_page(figure, viewport=size, has_touch=True, is_mobile=True)
+        page.evaluate(IN_THE_MIDDLE)
+        return page
+
+    return open_
+
+
+def middle_of(place):
+    box = place.bounding_box()
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
+@pytest.mark.parametrize("kind", ["plane", "bowl"])
+@pytest.mark.parametrize("way", [(-35, -35), (35, 35), (-35, 35)], ids=str)
+def test_a_finger_takes_the_point_along_and_the_page_stays(on_a_phone, figures, kind, way):
+    page = on_a_phone(figures[kind])
+    page.touchscreen.tap(*middle_of(page.locator("svg").first))  # room on all sides
+    ring, scrolled = page.locator(".lf-handle .lf-ring").first, page.evaluate("scrollY")
+    start = middle_of(ring)
+    swipe(page, start, [a + b for a, b in zip(start, way, strict=True)])
+    gone = [a - b for a, b in zip(middle_of(ring), start, strict=True)]
+    assert gone == pytest.approx(way, abs=2)
+    assert page.evaluate("scrollY") == scrolled
+
+
+def test_a_finger_beside_the_point_scrolls_the_page_and_a_tap_moves_the_point(on_a_phone, figures):
+    page = on_a_phone(figures["plane"])
+    (x, y), before = middle_of(page.locator("svg").first), state(page)
+    beside = x + 40, y + 40
+    for up in (-100, 100):
+        scrolled = page.evaluate("scrollY")
+        swipe(page, beside, (beside[0], beside[1] + up))
+        assert page.evaluate("scrollY") - scrolled == pytest.approx(-up, abs=30)
+        assert state(page) == before
+    page.touchscreen.tap(*beside)
+    page.wait_for_timeout(50)
+    assert middle_of(page.locator(".lf-handle .lf-ring").first) == pytest.approx(beside, abs=2)
+
+
+@pytest.mark.parametrize("size", PHONES, ids=lambda size: f"{size['width']} pixels")
+@pytest.mark.parametrize("kind", ["plane", "bowl", "blur", "pair", "spread", "noise"])
+def test_on_a_phone_a_figure_and_its_controls_are_on_one_screen(on_a_phone, figures, kind, size):
+    page = on_a_phone(figures[kind], size)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    bars = 100  # of the browser and of the page
+    assert page.locator(".lf-stage").bounding_box()["height"] <= size["height"] - bars
+    assert page.evaluate(SMALLEST_TYPE) >= 10
 
 
 def swipe(page, start, end):

@@ -23,7 +23,7 @@ add(panel, "p", { class: "title" }, "nine that may have been");
 const many = canvas(panel, WIDTH, 9, "Nine possible pictures, one above the other", "strip");
 add(panel, "p", { class: "title" }, "their average, over all places");
 const average = canvas(panel, WIDTH, 1, "The average, as a strip of grey", "strip");
-const axes = plot(panel, { x: [-HALF, HALF], y: [0, 1.05], height: 190, width: 400,
+const axes = plot(panel, { x: [-HALF, HALF], y: [0, 1.05], height: 190, width: 400, alone: true,
   name: "Profile of the average", yLabel: "grey",
   xLabel: "place t, in pixels", xTicks: span(-HALF, HALF, 7).map((t) => [t, show(t, 0)]) });
 const sharp = axes.curve([], "plain dashed");

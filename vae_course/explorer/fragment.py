@@ -13,6 +13,15 @@ from vae_course import plotting
 
 DPI = 100  # of a still, which stands in: it need not weigh much
 
+# A phone that is turned gets the figure drawn for its new width.
+AGAIN = """\
+draw();
+matchMedia("(max-width: 600px)").addEventListener("change", () => {
+  root.querySelector(".lf-stage").replaceChildren();
+  draw();
+});
+"""
+
 
 @dataclass(frozen=True)
 class LiveFigure:
@@ -66,7 +75,7 @@ def _script(own: str, kind: str, data: dict) -> str:
     # In JupyterLab an output may be shown twice, so the script looks around itself before the id.
     find = f'document.currentScript?.closest(".course-live") ?? document.getElementById("{own}")'
     body = "\n".join(['"use strict";', *map(_asset, ("live.js", "plots.js", f"{kind}.js"))])
-    return f"((root, data) => {{\n{body}}})({find}, {numbers})"
+    return f"((root, data) => {{\nconst draw = () => {{\n{body}}};\n{AGAIN}}})({find}, {numbers})"
 
 
 def _asset(name: str) -> str:

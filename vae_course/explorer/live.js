@@ -17,6 +17,9 @@ function add(parent, tag, attributes = {}, text) {
   return parent.appendChild(made);
 }
 
+// ---- Narrow screens: two panels beside each other at half width, drawn for it and not shrunk.
+const narrow = matchMedia("(max-width: 600px)").matches;
+
 // ---- Numbers
 
 const clamp = (value, low, high) => Math.min(Math.max(value, low), high);

@@ -58,7 +58,10 @@ const middle = add(stage, "div", { class: "panels" });
 const SIZE = { width: 300, height: 200 }, LARGEST = 0.6 * data.distance, START = 0.4 * data.distance;
 const axes = plot(add(middle, "div", { class: "panel" }), { ...SIZE, x: [0, LARGEST], y: [0, 1.05],
   name: "Outputs apart against the noise", xLabel: "σₓ", yLabel: "outputs apart (share)" });
-const edge = axes.curve([], "plain dashed"), curve = axes.curve([]), point = axes.dot(0, 0, "two", 6);
+const edge = axes.curve([], "plain dashed"), curve = axes.curve([]);
+const SMALLEST = 0.05 * data.distance;
+const point = handle(axes, "σₓ on the curve: arrow keys to the left and right move it",
+  (value) => move(Math.max(value, SMALLEST), scale));
 const bells = plot(add(middle, "div", { class: "panel" }), { ...SIZE, x: [-3, 3], y: [0, 2.6],
   name: "The two posteriors", xLabel: "z", yLabel: "posteriors" });
 const lines = [bells.curve([]), bells.curve([], "two dashed")];
@@ -67,7 +70,7 @@ const places = span(-3, 3, 241);
 const say = speaker(stage);
 const controls = add(stage, "div", { class: "controls" });
 const noise = slider(controls, {
-  name: "σₓ", low: 0.05 * data.distance, high: LARGEST, step: data.distance / 200, start: START,
+  name: "σₓ", low: SMALLEST, high: LARGEST, step: data.distance / 200, start: START,
   text: (v) => show(v),
 }, (value) => move(value, scale));
 const far = slider(controls, {
@@ -92,9 +95,7 @@ const move = publish(
     });
     curve.setAttribute("d", axes.path(SHARES.map(([each, y]) => [distance / 2 / each, y])));
     edge.setAttribute("d", axes.path([[distance / 2, 0], [distance / 2, 1.05]]));
-    const [cx, cy] = axes.at(std, found.apart);
-    point.setAttribute("cx", cx);
-    point.setAttribute("cy", cy);
+    point(std, found.apart);
     noise.set(std);
     far.set(scale);
     const outcome = found.mean === 0

@@ -26,13 +26,13 @@ function panel(spec) {
   add(box, "p", { class: "title" }, spec.name);
   const sides = spec.middle.map((middle) => [middle - spec.half, middle + spec.half]);
   const axes = plot(box, { x: sides[0], y: sides[1], height: 290, name: `Plane of the ${spec.name}`,
-    xLabel: "z₁", yLabel: "z₂" });
+    xLabel: "z₁", yLabel: "z₂", alone: data.panels.length === 1 });
   const codes = columns(spec.codes), help = "arrow keys move it, with Shift in larger steps";
   cloud(axes, codes, spec.circles);
   const made = { ...spec, codes, z: spec.middle, decode: network(spec.layers) };
   made.place = handle(axes, `z of the ${spec.name}: ${help}`, (...z) => move(made, z));
 
-  const below = add(box, "div", { class: "row" });
+  const below = add(box, "div", { class: "row below" });
   made.picture = canvas(below, data.width, data.height, `Decoded by the ${spec.name}`);
   const controls = add(below, "div", { class: "grow" });
   made.sliders = sides.map(([low, high], axis) => slider(controls, {

@@ -1,7 +1,7 @@
 // Plots with axes, and points in them to be moved.
 
-function ticks(low, high) {
-  const raw = (high - low) / 4, power = 10 ** Math.floor(Math.log10(raw));
+function ticks(low, high, parts) {
+  const raw = (high - low) / parts, power = 10 ** Math.floor(Math.log10(raw));
   const step = [1, 2, 5, 10].find((each) => each * power >= raw * 0.99) * power;
   const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
   const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
@@ -10,8 +10,15 @@ function ticks(low, high) {
 }
 
 // Axes from low to high. `at` turns numbers into places, `path` a list of points into a path.
-function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240 }) {
-  const [left, right, top, bottom] = [44, 10, 8, 36];
+// On a narrow screen a plot is half as wide as the figure, unless it stands alone in its row.
+const HALF_ROW = 150, WHOLE_ROW = 310;
+function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone }) {
+  const [left, right, top, bottom] = narrow && !alone ? [32, 6, 6, 32] : [44, 10, 8, 36];
+  const parts = narrow && !alone ? 3 : 4;
+  if (narrow) {
+    const room = alone ? WHOLE_ROW : HALF_ROW;
+    [width, height] = [room, Math.round(Math.max((room * height) / width, 165))];
+  }
   const svg = add(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
   const inner = { width: width - left - right, height: height - top - bottom };
   const at = (a, b) => [
@@ -21,11 +28,11 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
   const clip = `${root.id}-clip-${root.querySelectorAll("svg").length}`;
   add(add(add(svg, "defs"), "clipPath", { id: clip }), "rect", { x: left, y: top, ...inner });
   const scale = add(svg, "g", { "aria-hidden": "true" });
-  for (const [value, text] of xTicks ?? ticks(...x)) {
+  for (const [value, text] of xTicks ?? ticks(...x, parts)) {
     add(scale, "path", { class: "grid", d: `M${at(value, y[0])}V${top}` });
     add(scale, "text", { x: at(value, 0)[0], y: height - bottom + 15, "text-anchor": "middle" }, text);
   }
-  for (const [value, text] of yTicks ?? ticks(...y)) {
+  for (const [value, text] of yTicks ?? ticks(...y, parts)) {
     add(scale, "path", { class: "grid", d: `M${at(x[0], value)}H${width - right}` });
     add(scale, "text", { x: left - 5, y: at(0, value)[1] + 4, "text-anchor": "end" }, text);
   }
@@ -55,13 +62,16 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
 }
 
 // A point in a plot to be dragged, or moved by the arrow keys. On a touch screen only the point
-// itself catches a drag, so that the page still scrolls; a tap moves the point anywhere.
-function handle(where, name, onMove) {
+// itself catches a drag, so that the page still scrolls; a tap moves the point anywhere. Where
+// `onArrow` is given, the arrow keys call it with the steps to the right and up, and no more.
+function handle(where, name, onMove, onArrow) {
   const { svg, x, y, at } = where;
   const knob = add(svg, "g", { class: "handle", tabindex: 0, role: "application", "aria-label": name });
   for (const [kind, r] of [["reach", 22], ["ring", 9], ["core", 3]]) add(knob, "circle", { class: kind, r });
+  const hint = add(knob, "text", { class: "hint", y: -14, "text-anchor": "middle" }, "drag me");
   let place = [0, 0], dragging = false;
   const move = (a, b) => {
+    hint.remove();
     place = [clamp(a, ...x), clamp(b, ...y)];
     onMove(...place);
   };
@@ -86,9 +96,10 @@ function handle(where, name, onMove) {
     const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowDown: [0, -1], ArrowUp: [0, 1] };
     const arrow = arrows[event.key];
     if (!arrow || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    if (onArrow) return onArrow(...arrow);
     const far = event.shiftKey ? 0.1 : 0.02;
     move(place[0] + arrow[0] * far * (x[1] - x[0]), place[1] + arrow[1] * far * (y[1] - y[0]));
-    event.preventDefault();
   });
   return (a, b) => {
     place = [a, b];
