@@ -52,6 +52,9 @@ def test_answers_are_folded_on_the_page(page):
     solutions = read("solutions", page)
     for cell in solutions.cells:
         assert ("hide-input" in cell.metadata.get("tags", [])) == (exercises.BEGIN in cell.source)
+        lab, words = cell.metadata.get("jupyter", {}), cell.metadata.get("mystnb", {})
+        assert lab.get("source_hidden", False) == (exercises.BEGIN in cell.source)
+        assert (words.get("code_prompt_show") == "Solution") == (exercises.BEGIN in cell.source)
     assert sum(exercises.BEGIN in cell.source for cell in solutions.cells) == len(
         tasks(read("exercises", page))
     )

@@ -54,7 +54,7 @@ same = 1
 def course(tmp_path):
     """A course of two chapters, with the generator in its place."""
     (tmp_path / "tools").mkdir()
-    for tool in ("notebooks", "exercises", "repository"):
+    for tool in ("notebooks", "exercises", "folding", "reading_time", "repository"):
         shutil.copy(ROOT / f"tools/{tool}.py", tmp_path / "tools")
     (tmp_path / "_config.yml").write_text('repository:\n  url: ""\n')
     (tmp_path / "book/src").mkdir(parents=True)
@@ -111,13 +111,14 @@ def test_cells_hold_the_text_of_the_source(course, generate):
     generate()
     first, *rest = cells(course, "01_first")
     assert (first["cell_type"], first["metadata"]) == ("markdown", {})
-    assert text(first).endswith("\n\n# 1 · The first\n\nText with $\\mu$.")
+    title, time = "# 1 · The first", "*About 5 minutes to read.*"
+    assert text(first).endswith(f"\n\n{title}\n\n{time}\n\nText with $\\mu$.")
     assert [(cell["cell_type"], text(cell)) for cell in rest] == [
         ("code", "same = 1"),
         ("code", 'print("é")'),
         ("code", "same = 1"),
     ]
-    assert rest[1]["metadata"] == {"tags": ["hide-input"]}
+    assert [cell["metadata"].get("tags") for cell in rest] == [None, ["hide-input"], None]
 
 
 def test_the_first_cell_names_the_file_to_edit(course, generate):

@@ -8,6 +8,7 @@ the check is the name of the task. nbgrader's metadata follow from that.
 import copy
 import re
 
+from folding import fold
 from nbformat import NotebookNode
 from nbgrader.preprocessors import CheckCellMetadata, ClearSolutions, ComputeChecksums, LockCells
 
@@ -52,7 +53,7 @@ def page(solved: NotebookNode, name: str) -> NotebookNode:
     for cell in notebook.cells:
         marks = cell.metadata.pop("nbgrader", {})
         if marks.get("solution"):
-            cell.metadata["tags"] = ["hide-input"]
+            fold(cell, "Solution")
         elif marks.get("grade"):
             cell.metadata["tags"] = ["verdict"]  # a sentence, which the page may wrap
     _set_title(notebook.cells[0], name)

@@ -8,6 +8,7 @@ book/src/NAME.py gives book/NAME.ipynb; book/src/exercises/NAME.py gives two, th
 book/exercises/ and the page with answers in book/solutions/. A notebook holds no outputs, and its
 bytes depend on its source and the repository's address alone: the id of a cell is a hash of the
 cell's text. The first code cell installs the package where it is missing; pages do not show it.
+What is not read is folded (folding.py), and a chapter says how long it takes (reading_time.py).
 """
 
 import argparse
@@ -19,6 +20,8 @@ from pathlib import Path
 import jupytext
 import nbformat
 from exercises import page, solution, student
+from folding import fold_what_is_not_read
+from reading_time import write_below_title
 from repository import address, install_cell
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -33,6 +36,7 @@ def notebooks_of(source: Path, root: Path = ROOT) -> dict[Path, str]:
     """The notebooks that a py:percent file gives: path -> the text of the .ipynb."""
     notebook, name = read_source(source, root), f"{source.stem}.ipynb"
     if source.parent.name != "exercises":
+        write_below_title(notebook.cells)
         return {root / "book" / name: as_text(notebook)}
     solved = solution(notebook)
     return {
@@ -70,6 +74,7 @@ def read_source(source: Path, root: Path = ROOT) -> nbformat.NotebookNode:
     for cell in notebook.cells:
         for key in ("cell_marker", "lines_to_next_cell"):  # how the source is written
             cell.metadata.pop(key, None)
+    fold_what_is_not_read(notebook.cells)
     install = nbformat.v4.new_code_cell(install_cell(address(root)))
     install.metadata["tags"] = ["remove-cell"]
     notebook.cells.insert(1, install)

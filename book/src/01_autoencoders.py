@@ -42,7 +42,7 @@ r"""
 - draw new pictures with an autoencoder, and measure whether they are digits;
 - say what its loss leaves open, and so why a VAE is worth the trouble.
 
-About twenty minutes to read. Each line with a tick is a claim: a cell computes it, and the book is not built when it fails.
+Each line with a tick is a claim: a cell computes it, and the book is not built when it fails.
 
 ## The idea in words
 
@@ -418,7 +418,7 @@ An autoencoder learns a map. A VAE learns a **distribution**: one loss for both 
 
 [Exercises 1](exercises/01_autoencoders.ipynb) check what you write and name your mistake. Write the best linear autoencoder and a curved one, re-map the codes without changing a picture, and draw codes that match a cloud.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -46,8 +46,6 @@ r"""
 - say what the prior hole is, what re-scaling mends, and what more latents buy;
 - walk from one picture to another without leaving the latent space.
 
-About twenty-five minutes to read.
-
 ## Start from the end: how a picture is made
 
 Forget the encoder for a moment. Say how a picture comes about.
@@ -698,7 +696,7 @@ Why exactly these two terms? [Chapter 1](01_autoencoders.ipynb) asked for a dens
 
 [Exercises 2](exercises/02_from_ae_to_vae.ipynb) check what you write and name your mistake. Put the ELBO together from its pieces, draw from a model, look at the aggregate posterior, re-scale the codes, and build the whole thing.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

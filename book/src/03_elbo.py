@@ -625,7 +625,7 @@ Many derivations end here, with the sentence that this is what the code optimise
 
 [Exercises 3](exercises/03_elbo.ipynb) check what you write and name your mistake. Likelihoods with all their constants, an integral by brute force, the true posterior, what the bound loses, and the bound with $K$ draws.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -619,7 +619,7 @@ Next, [chapter 5](05_reparameterization.ipynb): the other term has a draw in it.
 
 [Exercises 4](exercises/04_analytic_kl.ipynb) check what you write and name your mistake. The KL and its gradient by computer algebra and by hand, the KL of any two Gaussians, and a test that is not blind.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

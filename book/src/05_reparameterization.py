@@ -687,7 +687,7 @@ Compute $z = \mu + \sigma\varepsilon$, and the gradient passes. Both estimators 
 
 [Exercises 5](exercises/05_reparameterization.ipynb) check what you write and name your mistake. A draw that slopes pass through, the score function and its best baseline, and a case where the rule of thumb fails.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

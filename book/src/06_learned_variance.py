@@ -657,7 +657,7 @@ A $\sigma_x$ that is far too large switches the code off. [Chapter 7](07_posteri
 
 [Exercises 6](exercises/06_learned_variance.ipynb) check what you write and name your mistake. A loss that can learn $\sigma_x$, the $\sigma_x$ that hides in a program, the floor under grey pixels, and what a constant pixel earns.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

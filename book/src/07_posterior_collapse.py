@@ -461,7 +461,7 @@ And if some latents still collapse? [Chapter 8](08_latents_that_live.ipynb) comp
 
 [Exercises 7](exercises/07_posterior_collapse.ipynb) check what you write and name your mistake. Count active latents, find the number at which a loss stands still, and diagnose broken training scripts.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

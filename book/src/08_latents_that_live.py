@@ -413,7 +413,7 @@ So before you call a dead latent a failure, ask what it would have to be worth.
 
 [Exercises 8](exercises/08_latents_that_live.ipynb) check what you write and name your mistake. Predict the two-picture threshold before you run it, say which latents will live, find a point on Shannon's curve, design an annealing schedule, and write free bits.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -549,7 +549,7 @@ Blur is an average. The information in $z$ decides how many pictures go into it:
 
 [Exercises 9](exercises/09_blur.ipynb) check what you write and name your mistake. Measure sharpness, blur an edge whose place is not known, write the best picture for a $z$, and read $\sigma_x$ off a decoder's pictures.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -466,7 +466,7 @@ The numbers of other people's models, and of ours beside them, are on the page [
 
 [Exercises 10](exercises/10_faces.ipynb) check what you write and name your mistake. Cut a picture into patches, write positions, bound a $\log \sigma_x$, tell a wrong loss by its two ratios, and measure a smile.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -523,7 +523,7 @@ When you are in doubt, compute a case with a known answer: two pictures, a linea
 
 [Exercises](exercises/questions.ipynb) check what you write and name your mistake. Walk along a great circle, report a number as it should be reported, find the $\sigma_x$ behind a weight, and unmask a decoder in disguise.
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -218,7 +218,7 @@ for name, loss in losses.items():
 
 # %% [markdown]
 r"""
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]

@@ -550,7 +550,7 @@ So draws are good for trying a program, for a lecture, for handing on a table's 
 
 All of it on one sheet: [The recipe](recipe.ipynb).
 
-## Summary
+## The checks
 """
 
 # %% tags=["hide-input"]
