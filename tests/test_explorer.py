@@ -88,7 +88,7 @@ def test_a_fragment_is_one_closed_figure_with_one_script(figure):
     assert parts.tags[2][1]["aria-label"] == figure.name
     assert "hidden" in parts.tags[2][1]  # nothing is promised where scripts are off
     assert parts.tags[3][1]["alt"] == figure.alt
-    assert parts.text["figcaption"] == figure.caption
+    assert re.fullmatch(rf"Figure \d+\. {re.escape(figure.caption)}", parts.text["figcaption"])
 
 
 def test_the_style_reaches_its_own_figure_only(figure):
@@ -130,13 +130,21 @@ def test_two_decoders_of_full_size_stay_below_700_kilobytes(record_property):
 def test_texts_from_outside_are_escaped():
     parts = Parts(latent_plane(name=NASTY, caption=NASTY)._repr_html_())
     assert [tag for tag, _ in parts.tags].count("script") == 1
-    assert parts.text["figcaption"] == NASTY
+    assert parts.text["figcaption"].endswith(f". {NASTY}")
     assert NASTY in parts.tags[3][1]["alt"]
     (name,) = re.findall(r'"name": ("[^\n]*?"), "codes"', parts.text["script"])
     assert json.loads(name) == NASTY
 
 
 SIDES = r"\b(Left|Right|Middle),|[Oo]n the (left|right)"
+
+
+def test_live_and_still_figures_are_counted_together(monkeypatch):
+    monkeypatch.setattr(plotting.figures, "_numbers", {})
+    made = explorer.kl_bowl()
+    plotting.show(plotting.figure(1, 1)[0], caption="c", alt="a")
+    for _ in range(2):  # it is shown where the notebook asks for its HTML
+        assert Parts(made._repr_html_()).text["figcaption"].startswith("Figure 2. ")
 
 
 def test_captions_name_panels_not_their_places(figure):

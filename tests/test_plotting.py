@@ -137,7 +137,17 @@ def test_caption_and_alt_are_escaped():
     page = Page(plotting.show(plotting.figure(1, 1)[0], caption="C " + NASTY, alt="A " + NASTY))
     assert page.attributes.keys() == {"figure", "img", "figcaption"}
     assert page.attributes["img"]["alt"] == "A " + NASTY
-    assert page.text == "C " + NASTY
+    assert page.text.endswith(". C " + NASTY)
+
+
+def test_figures_are_numbered_and_keep_their_number(monkeypatch):
+    monkeypatch.setattr(plotting, "_numbers", {})
+
+    def shown(caption):
+        return Page(plotting.show(plotting.figure(1, 1)[0], caption=caption, alt="a")).text
+
+    texts = list(map(shown, ("first", "second", "first", "third")))
+    assert texts == ["Figure 1. first", "Figure 2. second", "Figure 1. first", "Figure 3. third"]
 
 
 @pytest.mark.parametrize("texts", [("", "a"), ("c", ""), (" \n", "a"), ("c", "\t")], ids=repr)

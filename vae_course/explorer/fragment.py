@@ -48,10 +48,11 @@ class LiveFigure:
     def _repr_html_(self) -> str:
         # A new id each time: the same figure may be shown twice on a page.
         own, name = f"live-{uuid.uuid4().hex[:8]}", html.escape(self.name)
+        caption = html.escape(plotting.numbered(self.caption))
         return (
             f'<figure class="course-live" id="{own}"><style>{_style(own)}</style>'
             f'<div class="lf-stage" role="group" aria-label="{name}" hidden></div>'
-            f"{self._still}<figcaption>{html.escape(self.caption)}</figcaption>"
+            f"{self._still}<figcaption>{caption}</figcaption>"
             f"<script>{_script(own, self.kind, self.data)}</script></figure>"
         )
 

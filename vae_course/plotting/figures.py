@@ -36,6 +36,8 @@ STYLE = {
 
 plt.rcParams.update(STYLE)
 
+_numbers: dict[str, int] = {}  # of the page that this kernel runs, by caption
+
 
 def figure(width: float, height: float, columns: int = 1, **options) -> tuple[Figure, list[Axes]]:
     """A figure of `width` x `height` inches with `columns` axes side by side, in our style."""
@@ -56,8 +58,16 @@ def show(made: Figure, *, caption: str, alt: str) -> HTML:
         f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" '
         f'alt="{html.escape(alt)}" '
         f'style="max-width: 100%; width: {width * 96 / DPI:.0f}px; background: white">'
-        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
+        f"<figcaption>{html.escape(numbered(caption))}</figcaption></figure>"
     )
+
+
+def numbered(caption: str) -> str:
+    """The caption with the figure's number on its page, counted in the order they are shown.
+
+    A figure that is shown again, as its cell runs again, keeps its number.
+    """
+    return f"Figure {_numbers.setdefault(caption, len(_numbers) + 1)}. {caption}"
 
 
 def png(made: Figure, dpi: int = DPI) -> tuple[bytes, int]:
