@@ -414,3 +414,16 @@ def test_two_thousand_pictures_of_the_real_size_take_less_than_20_seconds():
     started = time.process_time()
     examine(vae.encode, vae.decode, images, course_loss, test_images=images.flip(0))
     assert time.process_time() - started < 20
+
+
+CANNOT_EXPRESS = [
+    (lambda x: (x[:, :3].long(), x[:, :3]), lambda z: z, "discrete codes"),
+    (lambda x: [(x[:, :3], x[:, :3]), (x[:, :2], x[:, :2])], lambda z: z, "a hierarchy"),
+    (lambda x: (x[:, :3], x[:, :3]), lambda z: z.view(-1, 5, 3).mean(1), "importance-weighted"),
+]
+
+
+@pytest.mark.parametrize(("encode", "decode", "words"), CANNOT_EXPRESS)
+def test_what_the_doctor_cannot_express_is_refused_by_name(encode, decode, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        examine(encode, decode, torch.rand(60, 9))

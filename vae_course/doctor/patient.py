@@ -40,6 +40,7 @@ class Picture(NamedTuple):
 
 def read_posterior(answer) -> Posterior:
     """The encoder's answer as a `Posterior`. Raises TypeError or ValueError if it is no pair."""
+    _require_one_gaussian(answer)
     if not _is_tensors(answer, 2):
         raise TypeError(
             "encode must return two tensors, (mean, log_std) or (mean, log_var), but returned "
@@ -54,6 +55,28 @@ def read_posterior(answer) -> Posterior:
             f"{tuple(mean.shape)} and {tuple(spread.shape)}"
         ) from None
     return Posterior(mean, spread, _meaning(answer))
+
+
+CANNOT = (
+    "; the doctor examines one Gaussian posterior against a normal prior, and cannot express this"
+)
+
+
+def _require_one_gaussian(answer) -> None:
+    """Raises TypeError for what no pair of mean and spread can stand for."""
+    if isinstance(answer, Tensor):
+        parts = [answer]
+    else:
+        parts = list(answer) if isinstance(answer, tuple | list) else []
+    whole = [part for part in parts if isinstance(part, Tensor)]
+    if any(not part.is_floating_point() and part.ndim for part in whole):
+        raise TypeError(f"encode returned whole numbers: discrete codes{CANNOT}")
+    nested = [part for part in parts if isinstance(part, tuple | list) and len(part) >= 2]
+    if len(nested) >= 2 and all(_is_tensors(part, len(part)) for part in nested):
+        raise TypeError(
+            f"encode returned {len(nested)} groups of tensors: several posteriors, a hierarchy"
+            f"{CANNOT}"
+        )
 
 
 def read_picture(answer) -> Picture:
@@ -89,7 +112,7 @@ class Patient:
     def __init__(self, encode: Callable, decode: Callable, pictures: Tensor, at_once: int = 500):
         self.encode, self.decode, self.pictures, self.at_once = encode, decode, pictures, at_once
         self.positive = False
-        self.template = quietly(decode, self.posterior(pictures[:2]).mean)
+        self.template = self._first(encode, decode)
         read = read_picture(self.template)
         if read.point.numel() != pictures[:2].numel():
             raise ValueError(
@@ -97,6 +120,21 @@ class Patient:
                 f"{tuple(pictures.shape[1:])}, but returned {tuple(read.point.shape[1:])}"
             )
         self.pixels = pictures[0].numel()
+
+    def _first(self, encode: Callable, decode: Callable):
+        """What decode answers to two pictures. Raises ValueError, in words, if either fails."""
+        two, name = self.pictures[:2], "encode"
+        try:
+            mean = self.posterior(two).mean
+            name, two = "decode", mean
+            return quietly(decode, mean)
+        except RuntimeError as error:
+            raise ValueError(
+                f"{name} failed at {tuple(two.shape)}: {str(error).strip().splitlines()[0]}. It "
+                "is called with batches of any size, and with one z for each example; if it is "
+                "made for several draws (an importance-weighted bound), the doctor cannot express "
+                "this"
+            ) from error
 
     def posterior(self, pictures: Tensor) -> Posterior:
         """q(z|x) for pictures (N, ...), in the encoder's own shape."""
