@@ -5,6 +5,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import front_page
+import nbformat
+import pytest
 import torch
 
 ROOT = Path(__file__).parents[1]
@@ -42,3 +44,23 @@ def test_the_first_screen_says_what_a_reader_will_be_able_to_do():
     page = (ROOT / "book/index.md").read_text(encoding="utf-8")
     before, after = page.split("_static/latent_walk.html")
     assert "you can" in before and len(before) < 900 and "## Chapters" in after
+
+
+ROWS = re.findall(r"^\| .*\]\(.* \|$", (ROOT / "book/index.md").read_text("utf-8"), re.MULTILINE)
+
+
+def minutes_of(page):
+    """How long a page says it takes."""
+    cells = nbformat.read(ROOT / "book" / page, as_version=4).cells
+    return int(re.search(r"About (\d+) minutes", "".join(cell.source for cell in cells))[1])
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.split("|")[1].strip())
+def test_a_way_through_takes_as_long_as_its_pages_say(row):
+    *_, promised = row.strip("| ").split("|")
+    pages = re.findall(r"\]\((.*?\.ipynb)\)", row)
+    assert int(promised) == pytest.approx(sum(map(minutes_of, pages)), rel=0.15)
+
+
+def test_there_are_three_ways():
+    assert len(ROWS) == 3 + 7 + 1
