@@ -19,9 +19,9 @@ def folded(source, **metadata):
 @pytest.mark.parametrize(
     "source, words",
     [
-        ("claim('a', 1, at_least=0)", "The checks"),
-        ("# why\nclaim('a', 1, at_least=0)\nclaim('b', 2, at_least=0)", "The checks"),
-        ("for a in b:\n    if a:\n        claim(a, 1, at_least=0)", "The checks"),
+        ("claim('a', 1, at_least=0)", "Code of these checks"),
+        ("# why\nclaim('a', 1, at_least=0)\nclaim('b', 2, at_least=0)", "Code of these checks"),
+        ("for a in b:\n    if a:\n        claim(a, 1, at_least=0)", "Code of these checks"),
         (IMPORTS, "Imports"),
         (f"{IMPORTS}\nseed = begin('x')", "Imports"),
         (f"{IMPORTS}\n{FIGURE}", "Imports, and the code of this figure"),
@@ -29,7 +29,8 @@ def folded(source, **metadata):
 )
 def test_what_is_folded_without_being_asked(source, words):
     prompts = {"code_prompt_show": words, "code_prompt_hide": words}
-    assert folded(source) == (["hide-input"], prompts, {"source_hidden": True})
+    tags = ["hide-input", "checks"] if "checks" in words else ["hide-input"]
+    assert folded(source) == (tags, prompts, {"source_hidden": True})
 
 
 @pytest.mark.parametrize(
@@ -55,13 +56,15 @@ def test_what_stays_open(source):
         (FIGURE, "Code of this figure"),
         ("explorer.kl_bowl()", "Code of this figure"),
         (f"claim('a', 1, at_least=0)\n{FIGURE}", "Code of this figure, and the checks"),
-        ("loss = f(x)\nclaim('a', loss, at_least=0)", "The checks"),
-        ("summary()", "Code"),
+        ("loss = f(x)\nclaim('a', loss, at_least=0)", "Code of these checks"),
+        ("summary()", "Code of these checks"),
+        ("x = f(y)", "Code"),
     ],
 )
 def test_what_is_asked_to_be_folded_is_called_by_what_it_is(source, words):
     tags, prompts, lab = folded(source, tags=["hide-input", "other"])
-    assert tags == ["hide-input", "other"] and lab == {"source_hidden": True}
+    checks = ["checks"] if words == "Code of these checks" else []
+    assert tags == ["hide-input", "other", *checks] and lab == {"source_hidden": True}
     assert prompts == {"code_prompt_show": words, "code_prompt_hide": words}
 
 

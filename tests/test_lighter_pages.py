@@ -43,3 +43,8 @@ def test_papers_are_items_of_a_list():
 def test_mended_twice_is_mended_once(text):
     once = lighter_pages.mend(text)
     assert lighter_pages.mend(once) == once
+
+
+def test_what_unfolds_a_cell_is_called_as_it_reads():
+    prompt = '<summary aria-label="Toggle hidden content">\n<p>Solution</p>'
+    assert lighter_pages.mend(prompt) == "<summary>\n<p>Solution</p>"

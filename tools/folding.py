@@ -12,7 +12,7 @@ FOLDED = "hide-input"  # the tag that the book knows
 MANY_IMPORTS = 5
 WORDS = {
     ("figure",): "Code of this figure",
-    ("checks",): "The checks",
+    ("checks",): "Code of these checks",
     ("checks", "figure"): "Code of this figure, and the checks",
     ("imports",): "Imports",
     ("figure", "imports"): "Imports, and the code of this figure",
@@ -34,7 +34,10 @@ def fold_what_is_not_read(cells: list[NotebookNode]) -> None:
             code = ast.parse(cell.source)
             asked = FOLDED in cell.metadata.get("tags", [])
             if asked or only_checks(code.body) or many_imports(code):
-                fold(cell, WORDS.get(tuple(sorted(kinds(code))), "Code"))
+                found = tuple(sorted(kinds(code)))
+                fold(cell, WORDS.get(found, "Code"))
+                if found == ("checks",):
+                    cell.metadata["tags"].append("checks")  # for the page's style
 
 
 def kinds(code: ast.Module) -> set[str]:
@@ -44,7 +47,7 @@ def kinds(code: ast.Module) -> set[str]:
     names = [ast.unparse(call.func) for call in calls]
     found = {
         "imports": many_imports(code),
-        "checks": "claim" in names,
+        "checks": bool({"claim", "summary"} & set(names)),
         "figure": captions or any(name.startswith("explorer.") for name in names),
     }
     return {kind for kind, there in found.items() if there}

@@ -44,7 +44,19 @@ def listed_papers(page: str) -> str:
     return page.replace('role="doc-biblioentry"', 'role="listitem"')
 
 
-MENDS = (without_icon_script, without_thebe, one_viewport, named_toggles, listed_papers)
+def prompts_that_speak(page: str) -> str:
+    """What unfolds a cell is called by the words that it shows."""
+    return page.replace('<summary aria-label="Toggle hidden content">', "<summary>")
+
+
+MENDS = (
+    without_icon_script,
+    without_thebe,
+    one_viewport,
+    named_toggles,
+    listed_papers,
+    prompts_that_speak,
+)
 
 
 def mend(page: str) -> str:
