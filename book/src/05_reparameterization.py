@@ -170,13 +170,12 @@ Are both right on average? Average 200 000 estimates, and compare with SymPy's s
 
 # %%
 draws = torch.randn(200_000, dtype=torch.float64)
-at = {mu: 1, sigma: 0.5}
 off = {}
 for estimator in (pathwise, score_function):
     for name, values in zip(exact, estimator(torch.square, 1, 0.5, draws), strict=True):
         found = estimate(values)
-        error = found.mean - float(exact[name].subs(at))
-        off[estimator.__name__, name] = abs(error) / found.standard_error
+        known = float(exact[name].subs({mu: 1, sigma: 0.5}))
+        off[estimator.__name__, name] = abs(found.mean - known) / found.standard_error
 
 # %% tags=["hide-input"]
 claim("Slopes of both, furthest off, in standard errors", max(off.values()), at_most=5)
@@ -223,16 +222,16 @@ def spread(estimates):
     return estimate(squares.sum(1))
 
 
-at = {mu: 1, sigma: 1}
+at_one = {mu: 1, sigma: 1}
 measured = {
     "pathwise": pathwise(torch.square, 1, 1, draws)[0],
     "score": score_function(torch.square, 1, 1, draws)[0],
-    "score, best b": score_function(lambda z: z**2 - float(best.subs(at)), 1, 1, draws)[0],
+    "score, best b": score_function(lambda z: z**2 - float(best.subs(at_one)), 1, 1, draws)[0],
 }
 for name, values in measured.items():
-    found, error = spread(values)
-    formula = formulas[name].subs(at)
-    claim(f"Variance at μ = σ = 1, {name}", found, equals=formula, within=5 * error)
+    value, error = spread(values)
+    known = formulas[name].subs(at_one)
+    claim(f"Variance at μ = σ = 1, {name}", value, equals=known, within=5 * error)
 
 # %% [markdown]
 r"""
@@ -267,6 +266,9 @@ growth = {
     "score, best b": squared_score(b_for_d),
 }
 print(growth)
+in_text = {"pathwise": sp.Integer(4), "score": (d + 2) * (d + 4), "score, best b": 2 * (d + 2)}
+agree = [sp.expand(growth[name] - in_text[name]) == 0 for name in growth]
+claim("Formulas for any d that are as the text has them, of three", sum(agree), equals=3, within=0)
 
 over_d = {name: {} for name in growth}
 for size in (1, 10, 100):
@@ -274,16 +276,12 @@ for size in (1, 10, 100):
     f, first = latents.square().sum(1), latents[:, 0]
     over_d["pathwise"][size], over_d["score"][size] = spread(2 * first), spread(f * first)
     over_d["score, best b"][size] = spread((f - size - 2) * first)
-off = [
+apart = [
     abs(over_d[name][size].mean - formula.subs(d, size)) / over_d[name][size].standard_error
     for name, formula in growth.items()
     for size in (1, 10, 100)
 ]
-claim("Nine variances, furthest from their formulas, in standard errors", max(off), at_most=5)
-claim("At d = 100: score over score with best b", growth["score"].subs(d, 100) / 204, at_least=50)
-claim(
-    "... and that over the pathwise", growth["score, best b"].subs(d, 100) / 4, equals=51, within=0
-)
+claim("Nine variances, furthest from their formulas, in standard errors", max(apart), at_most=5)
 
 # %% [markdown]
 r"""
@@ -305,23 +303,26 @@ wiggle = {
     "score": (1 - sp.diff(wave, a, 2).subs(a, 2 * omega)) / 2,
 }
 print(f"E cos(aε) = {wave}", *(f"Var {name}: {wiggle[name]}" for name in wiggle), sep="\n")
-over_omega = {name: {} for name in wiggle}
+over_omega, apart = {name: {} for name in wiggle}, []
 for speed in (0.5, 1, 10):
     for name, estimator in {"pathwise": pathwise, "score": score_function}.items():
         estimates = estimator(lambda z, w=speed: torch.cos(w * z), 0, 1, draws)[0]
         over_omega[name][speed] = value, error = spread(estimates)
-        exactly = wiggle[name].subs(omega, speed)
-        claim(f"Variance, ω = {speed}, {name}", value, equals=exactly, within=5 * error)
+        known = wiggle[name].subs(omega, speed)
+        apart.append(abs(value - known) / error)
+        if speed == 10:
+            claim(f"Variance, ω = {speed}, {name}", value, equals=known, within=5 * error)
+claim("All six, furthest from their formulas, in standard errors", max(apart), at_most=5)
 
 # %% tags=["hide-input"]
 figure, panels = plotting.figure(9.5, 3.2, columns=2)
 speeds = torch.logspace(-0.5, 1.1, 60).tolist()
 sides = ((growth, over_d, d, range(1, 101)), (wiggle, over_omega, omega, speeds))
-for axis, (formulas, points, symbol, where) in zip(panels, sides, strict=True):
-    for (name, formula), marker in zip(formulas.items(), "^os", strict=False):
-        (line,) = axis.plot(where, [float(formula.subs(symbol, at)) for at in where], label=name)
-        values = [found.mean for found in points[name].values()]
-        axis.plot(list(points[name]), values, marker, color=line.get_color())
+for axis, (curves, points, symbol, along) in zip(panels, sides, strict=True):
+    for (name, formula), marker in zip(curves.items(), "^os", strict=False):
+        (line,) = axis.plot(along, [float(formula.subs(symbol, at)) for at in along], label=name)
+        heights = [point.mean for point in points[name].values()]
+        axis.plot(list(points[name]), heights, marker, color=line.get_color())
     axis.set(xscale="log", yscale="log", ylabel="variance")
     axis.legend()
 panels[0].set(xlabel="number of latents $d$", title="$f(z) = z_1^2 + \\dots + z_d^2$")
@@ -346,13 +347,13 @@ What if $f$ has a step? Let $f(z)$ be 1 where $z > 0$, and 0 elsewhere. Its slop
 # %% tags=["hide-input"]
 location = torch.tensor(1.0, dtype=torch.float64, requires_grad=True)
 chance = Normal(0.0, 1.0).cdf(location / 2)  # that z > 0, for μ = 1 and σ = 2
-(truth,) = torch.autograd.grad(chance, location)
+(true_slope,) = torch.autograd.grad(chance, location)
 
 flat = pathwise(lambda z: (1 + torch.sign(z)) / 2, 1, 2, draws)[0]
-value, error = estimate(score_function(lambda z: (z > 0).double(), 1, 2, draws)[0])
+by_score = estimate(score_function(lambda z: (z > 0).double(), 1, 2, draws)[0])
+five = 5 * by_score.standard_error
 claim("Step: largest pathwise estimate", flat.abs().max(), equals=0, within=0)
-claim("Step: score function", value, equals=truth.item(), within=5 * error)
-claim("Step: the true slope", truth, at_least=0.1)
+claim("Step: score function", by_score.mean, equals=true_slope.item(), within=five)
 
 # %% [markdown]
 r"""
@@ -364,12 +365,12 @@ The function `sample_posterior` is the trick, with one $\varepsilon$ for each la
 """
 
 # %% tags=["hide-input"]
-mean, log_std = torch.randn(2, 5, 32)
+some_means, some_log_stds = torch.randn(2, 5, 32)
 torch.manual_seed(seed)
-ours = sample_posterior(mean, log_std)
+ours = sample_posterior(some_means, some_log_stds)
 torch.manual_seed(seed)
-theirs = Normal(mean, log_std.exp()).rsample()
-claim("sample_posterior against rsample", (ours - theirs).abs().max(), at_most=1e-6)
+of_torch = Normal(some_means, some_log_stds.exp()).rsample()
+claim("sample_posterior against rsample", (ours - of_torch).abs().max(), at_most=1e-6)
 
 # %% [markdown]
 r"""
@@ -412,26 +413,26 @@ losses = {
     "score, batch b": score_loss,
     "score, own b": partial(score_loss, draws=2),
 }
-models, curves, elbos = {}, {}, {}
+models, histories, elbos = {}, {}, {}
 for name, loss in losses.items():
     torch.manual_seed(seed)
     models[name] = VAE((1, 28, 28), 32, hidden=(64,), std=0.3)
     history = fit(models[name], loss, digits.train, steps=300, lr=1e-3, seed=seed)
-    curves[name] = history["elbo"]
+    histories[name] = history["elbo"]
     elbos[name] = estimate_elbo(models[name], digits.test, n_samples=3)["total"].mean
     print(f"{name:14s} test ELBO {elbos[name]:6.1f} nats")
 
 # %% tags=["hide-input"]
-for name, least in {"score, batch b": 20, "score, own b": 6}.items():
-    claim(f"Nats behind, {name}", elbos["pathwise"] - elbos[name], at_least=least)
-own, batch = elbos["score, own b"], elbos["score, batch b"]
-closed = (own - batch) / (elbos["pathwise"] - batch)
-claim("Share of the gap that the own baseline closes", closed, at_least=0.3, at_most=0.9)
+behind = {name: elbos["pathwise"] - elbos[name] for name in losses}
+claim("Nats behind, score, batch b", behind["score, batch b"], at_least=40, at_most=120)
+claim("Nats behind, score, own b", behind["score, own b"], at_least=12, at_most=45)
+closed = 1 - behind["score, own b"] / behind["score, batch b"]
+claim("Share of the gap that the own baseline closes", closed, at_least=0.4, at_most=0.8)
 
 # %% tags=["hide-input"]
 figure, (axis,) = plotting.figure(6.5, 3.4)
 for name, colour in zip(losses, plotting.COLOURS, strict=False):
-    smooth = curves[name].unflatten(0, (-1, 10)).mean(1)  # over ten steps
+    smooth = histories[name].unflatten(0, (-1, 10)).mean(1)  # over ten steps
     axis.plot(torch.arange(len(smooth)) * 10 + 5, smooth, label=name, color=colour)
 axis.set(xlabel="step", ylabel="ELBO of the batch [nats]", ylim=(-300, 70))
 axis.legend(loc="lower right")
@@ -446,7 +447,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Same model, same pictures, same number of steps. The pathwise estimator wins, though the one with its own baseline gets twice the draws. But a large part of the batch baseline's gap is closed by a better baseline (and the second draw that it needs). So beware of a comparison that does not name its baseline.
+Same model, same pictures, same number of steps. The pathwise estimator wins, though the one with its own baseline gets twice the draws. But about half of the batch baseline's gap, or more, is closed by a better baseline (and the second draw that it needs). So beware of a comparison that does not name its baseline.
 
 Is it the noise? Hold a trained model and one batch fixed, and draw again and again. How much do the slopes in the encoder's weights scatter? We add up the variances over all the weights, and divide by the pathwise sum.
 """
@@ -459,27 +460,22 @@ def gradient(model, loss, x, weights):
     return torch.cat([part.flatten() for part in parts])
 
 
-model = models["pathwise"]
-variances = {}
+model, variances = models["pathwise"], {}
+encoder_weights = list(model.encoder.parameters())
+batch = digits.train[:128]
 for name, loss in losses.items():
-    weights = list(model.encoder.parameters())
-    slopes = [gradient(model, loss, digits.train[:128], weights) for _ in range(60)]
-    variances[name] = spread(torch.stack(slopes)).mean
+    samples = [gradient(model, loss, batch, encoder_weights) for _ in range(60)]
+    variances[name] = spread(torch.stack(samples)).mean
 
 # %% tags=["hide-input"]
-for name, least in {"score, batch b": 100, "score, own b": 2}.items():
-    claim(f"Variance ratio, {name}", variances[name] / variances["pathwise"], at_least=least)
+ratios = {name: value / variances["pathwise"] for name, value in variances.items()}
+claim("Variance ratio, score, batch b", ratios["score, batch b"], at_least=300, at_most=5_000)
+claim("Variance ratio, score, own b", ratios["score, own b"], at_least=8, at_most=60)
 with torch.no_grad():
-    rewards = torch.stack(
-        [
-            model.log_likelihood(
-                digits.train[:128], sample_posterior(*model.encode(digits.train[:128]))
-            )
-            for _ in range(30)
-        ]
-    )
-ratio = rewards.mean(0).std() / rewards.std(0).mean()  # over pictures, over draws
-claim("Spread of rewards from picture to picture, over that of draws", ratio, at_least=2)
+    codes = (sample_posterior(*model.encode(batch)) for _ in range(30))
+    rewards = torch.stack([model.log_likelihood(batch, z) for z in codes])
+unlike = rewards.mean(0).std() / rewards.std(0).mean()  # over pictures, over draws
+claim("Spread of rewards from picture to picture, over that of draws", unlike, at_least=3)
 
 # %% [markdown]
 r"""
@@ -490,17 +486,19 @@ Are all three right on average? A sign or a `detach` in the wrong place need not
 
 # %% tags=["hide-input"]
 copies = digits.test[:1].expand(1_000, -1, -1, -1)
-found = {}
+centres = {}  # mean slopes and their squared standard errors
 for name, loss in losses.items():
-    slopes = [gradient(model, loss, copies, [model.encoder[-1].bias]) for _ in range(40)]
-    found[name] = torch.stack(slopes).mean(0), torch.stack(slopes).var(0) / len(slopes)
+    in_bias = torch.stack(
+        [gradient(model, loss, copies, [model.encoder[-1].bias]) for _ in range(40)]
+    )
+    centres[name] = in_bias.mean(0), in_bias.var(0) / len(in_bias)
 
-truth, its_error = found.pop("pathwise")
-for name, (slope, error) in found.items():
-    off = (slope - truth).abs() / (error + its_error).sqrt()
-    claim(f"{name}, standard errors off, RMS", off.square().mean().sqrt(), at_most=2)
-    clear = (truth.abs() / error.sqrt()).max()
-    claim(f"Largest slope, in standard errors of {name}", clear, at_least=5)
+path_slope, path_error = centres.pop("pathwise")
+for name, (its_slope, its_error) in centres.items():
+    distance = (its_slope - path_slope) / (its_error + path_error).sqrt()
+    claim(f"{name}, standard errors off, RMS", distance.square().mean().sqrt(), at_most=1.5)
+    clear = (path_slope.abs() / its_error.sqrt()).max()
+    claim(f"Largest slope, in standard errors of {name}", clear, at_least=15)
 
 # %% [markdown]
 r"""
@@ -528,12 +526,12 @@ def elbo_of_draw(kind, log_likelihood, x, mean, log_std):
 
 def slopes_of(kind, log_likelihood, x, posterior, repeats=300):
     """Slopes in (mean, log_std) of each picture and draw: (repeats, batch, 2 d)."""
-    found = []
+    slopes = []
     for _ in range(repeats):
         parts = [part.detach().clone().requires_grad_() for part in posterior]
-        elbo = elbo_of_draw(kind, log_likelihood, x, *parts)
-        found.append(torch.cat(torch.autograd.grad(elbo.sum(), parts), 1))
-    return torch.stack(found)
+        total = elbo_of_draw(kind, log_likelihood, x, *parts).sum()
+        slopes.append(torch.cat(torch.autograd.grad(total, parts), 1))
+    return torch.stack(slopes)
 
 
 # %% tags=["hide-input"]
@@ -547,31 +545,32 @@ def linear_likelihood(x, z):
 
 
 few, flat_few = digits.test[:64], avg_pool2d(digits.test[:64], 2).flatten(1).double()
-best = exact_vae.posterior(flat_few)  # its covariance is diagonal for these axes
-exact_q = best.mean, best.stddev.log()
+true = exact_vae.posterior(flat_few)  # its covariance is diagonal for these axes
+exact_q = true.mean, true.stddev.log()
 settings = {
     "trained": (model.log_likelihood, few, encode_all(model, few)),
     "exact": (linear_likelihood, flat_few, exact_q),
 }
-scatter, centre = {}, {}
+scatter, average_slopes = {}, {}
 for where, setting in settings.items():
     for kind in ("formula", "sampled", "path"):
-        found = slopes_of(kind, *setting)
-        scatter[where, kind] = found.var(0).sum(1).mean().item()  # over draws, sum, over pictures
-        centre[where, kind] = found.mean(0), found.var(0) / len(found)
+        by_draw = slopes_of(kind, *setting)
+        scatter[where, kind] = by_draw.var(0).sum(1).mean().item()  # over draws, sum, over pictures
+        average_slopes[where, kind] = by_draw.mean(0), by_draw.var(0) / len(by_draw)
     print(where, {kind: round(scatter[where, kind], 2) for kind in ("formula", "sampled", "path")})
 
-(one, its), (other, theirs) = centre["trained", "formula"], centre["trained", "path"]
-off = ((one - other) / (its + theirs).sqrt()).square().mean().sqrt()
-claim("Path against formula, on average: standard errors off, RMS", off, at_most=1.5)
-both = scatter["trained", "sampled"] / scatter["trained", "formula"]
-claim("Trained: variance, sampled over formula", both, at_least=0.9, at_most=1.4)
-claim(
-    "Trained: variance, path over formula",
-    scatter["trained", "path"] / scatter["trained", "formula"],
-    at_most=0.9,
-)
-claim("Exact posterior: variance, formula", scatter["exact", "formula"], at_least=1)
+(one, its), (other, others) = (average_slopes["trained", kind] for kind in ("formula", "path"))
+rms = ((one - other) / (its + others).sqrt()).square().mean().sqrt()
+claim("Path against formula, on average: standard errors off, RMS", rms, at_most=1.5)
+for kind, least, most in (("sampled", 0.95, 1.4), ("path", 0.5, 0.95)):
+    over_formula = scatter["trained", kind] / scatter["trained", "formula"]
+    claim(f"Trained: variance, {kind} over formula", over_formula, at_least=least, at_most=most)
+# With the formula, the slope is (s - 1/s) ε in the mean m of a latent, and
+# (1 - s²)(1 - ε²) + s m ε in the logarithm of its standard deviation s.
+m, s = true.mean, true.stddev
+known = ((1 / s - s).square() + 2 * (1 - s**2).square() + (s * m).square()).sum(1).mean().item()
+with_formula = scatter["exact", "formula"]
+claim("Exact posterior: variance, formula", with_formula, equals=known, within=known / 20)
 claim("Exact posterior: variance, path", scatter["exact", "path"], equals=0, within=1e-9)
 
 # %% [markdown]
@@ -592,33 +591,35 @@ Measure it for the slopes in *all* weights of the model, with 256 pictures as th
 """
 
 # %%
-found, pool = {}, digits.train[:256]
-weights = list(model.parameters())
+batch_variance, pool = {}, digits.train[:256]
+all_weights = list(model.parameters())
 for M, K in ((16, 1), (16, 8), (32, 2), (72, 1), (128, 1)):
-    loss = partial(pathwise_loss, draws=K)
+    with_K = partial(pathwise_loss, draws=K)
     batches = [pool[torch.randint(len(pool), (M,))] for _ in range(150)]
-    slopes = torch.stack([gradient(model, loss, x, weights) for x in batches])
-    found[M, K] = spread(slopes)
+    by_batch = torch.stack([gradient(model, with_K, x, all_weights) for x in batches])
+    batch_variance[M, K] = spread(by_batch)
 
-V_draws = 16 * (found[16, 1].mean - found[16, 8].mean) * 8 / 7
-V_pictures = 16 * found[16, 1].mean - V_draws
+one_draw_16, eight_draws_16 = (batch_variance[16, K].mean for K in (1, 8))
+V_draws = 16 * (one_draw_16 - eight_draws_16) * 8 / 7
+V_pictures = 16 * one_draw_16 - V_draws
 print(f"V_pictures {V_pictures:.0f}, V_draws {V_draws:.0f}")
 
 # %% tags=["hide-input"]
-relative = max(variance.standard_error / variance.mean for variance in found.values())
+uncertain = max(v.standard_error / v.mean for v in batch_variance.values())
 for M, K in ((32, 2), (128, 1)):
-    ratio = found[M, K].mean * M / (V_pictures + V_draws / K)
-    claim(f"Variance, M = {M}, K = {K}: found / predicted", ratio, equals=1, within=8 * relative)
+    ratio = batch_variance[M, K].mean * M / (V_pictures + V_draws / K)
+    claim(f"Variance, M = {M}, K = {K}: found / predicted", ratio, equals=1, within=8 * uncertain)
 
-more_draws, more_pictures = (found[16, 1].mean / found[at].mean for at in ((16, 8), (128, 1)))
-claim("8 times the pictures divide it by", more_pictures, at_least=5.5, at_most=10.5)
-claim("8 times the draws divide it by", more_draws, at_least=1, at_most=0.9 * more_pictures)
-equal_cost = found[16, 8].mean / found[72, 1].mean
-claim("144 passes: 16 pictures with 8 draws, over 72 with one", equal_cost, at_least=1.2)
+more_pictures = one_draw_16 / batch_variance[128, 1].mean
+claim("8 times the pictures divide it by", more_pictures, at_least=6, at_most=10)
+more_draws = one_draw_16 / eight_draws_16
+claim("8 times the draws divide it by", more_draws, at_least=1.5, at_most=4)
+equal_cost = eight_draws_16 / batch_variance[72, 1].mean
+claim("144 passes: 16 pictures with 8 draws, over 72 with one", equal_cost, at_least=1.3, at_most=3)
 
 # %% [markdown]
 r"""
-Eight times the pictures divide the variance by about eight. Eight times the draws divide it by less.
+Eight times the pictures divide the variance by about eight. Eight times the draws divide it by two or three.
 
 What does it cost? Eight draws of 16 pictures are 16 passes through the encoder and 128 through the decoder, 144 in all. The same 144 passes buy 72 pictures with one draw each. Those have less noise. (A pass through this decoder costs about as much as one through the encoder: they have nearly the same number of weights.) So draw once, and take more pictures, as long as you have them.
 
@@ -641,21 +642,22 @@ The shortcut leaves out the last term. So it must be too large by $\operatorname
 train_pixels = avg_pool2d(digits.train, 2).flatten(1)
 x = avg_pool2d(digits.test, 2).flatten(1)
 linear = fit_linear_vae(train_pixels, latent_dim=10)
-posterior, log_p = linear.posterior(x), linear.log_marginal(x)
-elbo = linear.elbo(x, posterior)
+exact_posterior, log_p = linear.posterior(x), linear.log_marginal(x)
+elbo = linear.elbo(x, exact_posterior)
 
-decoded = posterior.mean @ linear.weight.T + linear.bias
-log_std = 0.5 * math.log(linear.variance)
-above = gaussian_log_likelihood(x.double(), decoded, log_std) - elbo.kl - log_p
-S = posterior.covariance_matrix[0]  # the same for every picture
+decoded = exact_posterior.mean @ linear.weight.T + linear.bias
+log_sigma_x = 0.5 * math.log(linear.variance)
+above = gaussian_log_likelihood(x.double(), decoded, log_sigma_x) - elbo.kl - log_p
+S = exact_posterior.covariance_matrix[0]  # the same for every picture
 left_out = (linear.weight @ S @ linear.weight.T).trace() / (2 * linear.variance)
 
 
 # %% tags=["hide-input"]
-off = (elbo.total / log_p - 1).abs().max()
-claim("ELBO against log p(x), largest relative difference", off, at_most=1e-6)
+relative = (elbo.total / log_p - 1).abs().max()
+claim("ELBO against log p(x), largest relative difference", relative, at_most=1e-6)
 claim("Shortcut above log p(x), smallest", above.min(), equals=left_out, within=1e-6)
 claim("Shortcut above log p(x), largest", above.max(), equals=left_out, within=1e-6)
+claim("... per latent, nats", left_out / 10, at_least=0.4, at_most=0.5)
 
 # %% [markdown]
 r"""
@@ -669,11 +671,10 @@ model.requires_grad_(False)
 posterior = encode_all(model, digits.test)
 at_mean = model.log_likelihood(digits.test, posterior.mean)
 shortcut = at_mean - kl_standard_normal(*posterior)
-gap = (shortcut - model.elbo(digits.test, n_samples=20).total).mean()
+too_much = (shortcut - model.elbo(digits.test, n_samples=20).total).mean()
 
 # %% tags=["hide-input"]
-claim("Shortcut minus ELBO, 32 latents, nats", gap, at_least=4)
-claim("... per latent", gap / 32, at_most=0.5)
+claim("Shortcut minus ELBO, 32 latents, nats", too_much, at_least=8, at_most=16)
 
 # %% [markdown]
 r"""
