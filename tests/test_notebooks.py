@@ -81,7 +81,8 @@ def cells(course, name):
 
 
 def without_install(cells):
-    assert "find_spec" in text(cells[1]) and cells[1]["metadata"] == {"tags": ["remove-cell"]}
+    folded = {"tags": ["remove-cell"], "jupyter": {"source_hidden": True}}
+    assert "find_spec" in text(cells[1]) and cells[1]["metadata"] == folded
     return cells[:1] + cells[2:]
 
 

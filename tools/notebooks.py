@@ -76,7 +76,7 @@ def read_source(source: Path, root: Path = ROOT) -> nbformat.NotebookNode:
             cell.metadata.pop(key, None)
     fold_what_is_not_read(notebook.cells)
     install = nbformat.v4.new_code_cell(install_cell(address(root)))
-    install.metadata["tags"] = ["remove-cell"]
+    install.metadata |= {"tags": ["remove-cell"], "jupyter": {"source_hidden": True}}
     notebook.cells.insert(1, install)
     notebook.metadata = nbformat.from_dict(METADATA)
     return notebook
