@@ -154,7 +154,7 @@ log_q
 
 # %% [markdown]
 r"""
-Read it: $\log q = -\frac{1}{2}\log 2\pi - \log \sigma - \frac{(z - \mu)^2}{2\sigma^2}$. You can find it with $\log 2\pi$ in place of $\frac12 \log 2\pi$. In the KL the slip cancels, if both densities have it. In a reported likelihood it costs 0.92 nats for *each pixel*. What catches it: a density must integrate to one.
+Read it: $\log q = -\frac{1}{2}\log 2\pi - \log \sigma - \frac{(z - \mu)^2}{2\sigma^2}$. You can find it with $\log 2\pi$ in place of $\frac12 \log 2\pi$, as in the chapter on VAEs of [kvfrans/notes](https://github.com/kvfrans/notes), whose other derivations we will meet again. In the KL the slip cancels, if both densities have it. In a reported likelihood it costs 0.92 nats for *each pixel*. What catches it: a density must integrate to one.
 """
 
 # %%
@@ -323,9 +323,9 @@ plotting.show(
 r"""
 ## A check that is blind
 
-To check the formula, some courses advise, verify that its minimum is at $\mu = 0$, $\sigma = 1$. Here is why this is not enough.
+As a check of the formula, the notes just named verify that its minimum is at $\mu = 0$, $\sigma = 1$. Here is why this is not enough.
 
-Many pages write the KL with the log-*variance* $s = \log \sigma^2$, as $\frac12(e^{s} + \mu^2 - 1 - s)$. That is right. Now let a network predict $\log \sigma$, draw $z$ with $\sigma = e^{\log \sigma}$, and feed $\log \sigma$ into the formula made for $\log \sigma^2$. When we read them, this slip stood in [kvfrans/notes](https://github.com/kvfrans/notes) and in the PyTorch solution of a lab of [MIT's introduction to deep learning](https://github.com/MITDeepLearning/introtodeeplearning).
+Many pages write the KL with the log-*variance* $s = \log \sigma^2$, as $\frac12(e^{s} + \mu^2 - 1 - s)$. That is right. Now let a network predict $\log \sigma$, draw $z$ with $\sigma = e^{\log \sigma}$, and feed $\log \sigma$ into the formula made for $\log \sigma^2$. When we read them, this slip stood in the code of these notes and in the PyTorch solution of a lab of [MIT's introduction to deep learning](https://github.com/MITDeepLearning/introtodeeplearning).
 """
 
 # %%
@@ -410,7 +410,7 @@ explorer.kl_bowl()
 r"""
 ## A derivation with three wrong lines, run
 
-Here are lines of a published derivation, in our notation. It ends with the right formula.
+Here are lines of the derivation in the same notes, as we read it, in our notation. It ends with the right formula.
 
 1. The KL is said to be the sum of $\mathbb{E}[-\log\sigma]$, $\mathbb{E}[-\frac{(z - \mu)^2}{2\sigma^2}]$ and $\mathbb{E}[-\frac{z^2}{2}]$.
 2. For the third one: $\sigma^2 = \mathbb{E}[z^2] - \mu$.
@@ -436,7 +436,7 @@ A KL of −1 cannot be (chapter 3). Line 1 has lost a sign: minus $\log p$ is *p
 
 So far we looked at one $\mu$ and one $\sigma$. A VAE has a pair for each picture and latent, and minimises the *average* KL. What does that do to the whole cloud of codes?
 
-There are two popular answers. One: each posterior is to become $\mathcal{N}(0, I)$, and then their mixture is $\mathcal{N}(0, I)$, too. The other: the term is for each picture on its own, and says nothing of all together. Let us measure what is true.
+There are two popular answers. One: each posterior is to become $\mathcal{N}(0, I)$, and then their mixture is $\mathcal{N}(0, I)$, too. The other: the term is for each picture on its own, and says nothing of all together. (To believe otherwise, say the same notes, is a common misconception.) Let us measure what is true.
 
 Call the mixture of all posteriors $q(z) = \frac1N \sum_i q(z \mid x_i)$ the **aggregate posterior**. The average KL splits in two ([Hoffman & Johnson 2016](http://approximateinference.org/accepted/HoffmanJohnson2016.pdf)):
 

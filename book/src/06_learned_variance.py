@@ -535,7 +535,7 @@ Hundreds of nats of density did not make the draws from $\mathcal{N}(0, I)$ clea
 
 ## One σ per pixel
 
-Does learning a variance for each pixel make the prediction more accurate? Look at `per_pixel` again. Its ELBO is the best, and its reconstructions are poor. So where do its nats come from? We sort the pixels of the training pictures into three kinds: black in every picture, black in this one, and ink.
+A learned variance makes the prediction more accurate, say [the same notes](https://github.com/kvfrans/notes), whose decoder has one for each pixel. Does it? Look at `per_pixel` again. Its ELBO is the best, and its reconstructions are poor. So where do its nats come from? We sort the pixels of the training pictures into three kinds: black in every picture, black in this one, and ink.
 """
 
 
