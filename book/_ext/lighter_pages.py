@@ -5,7 +5,9 @@ templates have been filled in, since the theme has no place for such changes.
 """
 
 import re
+from pathlib import Path
 
+from beside_pages import put_beside
 from sphinx.application import Sphinx
 
 ICON_SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
@@ -14,6 +16,28 @@ THEBE = re.compile(
     r'|\s*<script[^>]*src="[^"]*sphinx-thebe\.js[^"]*"></script>'
     r'|\s*<link[^>]*href="[^"]*sphinx-thebe\.css[^"]*" />'
 )
+SEARCH = re.compile(
+    r'\s*<script[^>]*src="[^"]*(?:searchtools|language_data|searchindex)\.js[^"]*"></script>'
+)
+# What tells a page with cards and tabs, or with notes that unfold, and the files for these parts.
+PARTS = (
+    (
+        re.compile(r'class="(?:[^"]* )?sd-'),
+        re.compile(
+            r'\s*<link[^>]*href="[^"]*sphinx-design\.min\.css[^"]*" />'
+            r'|\s*<script[^>]*src="[^"]*design-tabs\.js[^"]*"></script>'
+        ),
+    ),
+    (
+        re.compile(r'class="(?:[^"]* )?toggle[ "]|class="(?=[^"]*\badmonition\b)[^"]*\bdropdown\b'),
+        re.compile(
+            r'\s*<link[^>]*href="[^"]*togglebutton\.css[^"]*" />'
+            r'|\s*<script[^>]*src="[^"]*togglebutton\.js[^"]*"></script>'
+            r"|\s*<script>(?:let toggle|var togglebutton)[^<]*</script>"
+        ),
+    ),
+)
+SCRIPT = re.compile(r"\s*<script\b(?! data-cfasync).*?</script>", re.DOTALL)
 VIEWPORT = re.compile(r'<meta name="viewport"[^>]*>')
 UNNAMED = re.compile(r'(<a class="[^"]*" href="[^"]*">)(.*?)</a><details([^>]*)><summary>')
 
@@ -26,6 +50,29 @@ def without_icon_script(page: str) -> str:
 def without_thebe(page: str) -> str:
     """Cells that run in the page need a server elsewhere, and the script names its address."""
     return THEBE.sub("", page)
+
+
+def search_where_it_is_used(page: str) -> str:
+    """The index of all words, on the page that searches in it: forms elsewhere lead there."""
+    return page if 'id="search-results"' in page else SEARCH.sub("", page)
+
+
+def without_unused_parts(page: str) -> str:
+    """Scripts and styles of parts that a page does not have."""
+    for used, files in PARTS:
+        page = page if used.search(page) else files.sub("", page)
+    return page
+
+
+def scripts_last(page: str) -> str:
+    """Scripts of the head come after all that is to be read, in the same order."""
+    if 'id="search-results"' in page:  # its own script, further down, needs them
+        return page
+    head, end, body = page.partition("</head>")
+    scripts = "".join(SCRIPT.findall(head))
+    if not scripts:
+        return page
+    return SCRIPT.sub("", head) + end + body.replace("</body>", f"{scripts}\n</body>", 1)
 
 
 def one_viewport(page: str) -> str:
@@ -52,6 +99,9 @@ def prompts_that_speak(page: str) -> str:
 MENDS = (
     without_icon_script,
     without_thebe,
+    search_where_it_is_used,
+    without_unused_parts,
+    scripts_last,
     one_viewport,
     named_toggles,
     listed_papers,
@@ -67,11 +117,20 @@ def mend(page: str) -> str:
 
 def wrap_templates(app: Sphinx) -> None:
     templates = getattr(app.builder, "templates", None)  # none when no HTML is written
-    if templates:
-        render = templates.render
-        templates.render = lambda name, context: (
-            mend(render(name, context)) if name.endswith(".html") else render(name, context)
-        )
+    if not templates:
+        return
+    fill_in = templates.render
+
+    def render(name: str, context: dict) -> str:
+        page = fill_in(name, context)
+        if not name.endswith(".html"):
+            return page
+        page = mend(page)
+        if app.builder.name != "html":  # an e-book is one file, with all its pictures
+            return page
+        return put_beside(page, Path(app.outdir), lambda path: context["pathto"](path, 1))
+
+    templates.render = render
 
 
 def setup(app: Sphinx) -> dict:

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import lighter_site
+from fontTools.ttLib import TTFont
+
+STYLE = (
+    '.fa-list:before{content:"\\f03a"}.fa-plus:before,.fa-add:before{content:"\\2b"}'
+    '.fa-sun:before{content:"\\f185"}.a:after{content:"\\f107";color:red}:root{--bell:"\uf0f3"}'
+    '.b{content:"More";font:"Font"}'
+)
+
+
+def test_only_icons_that_are_named_stay_in_the_style():
+    kept = lighter_site.without_other_icons(STYLE, {"fa-list", "fa-add"})
+    assert kept == STYLE.replace('.fa-sun:before{content:"\\f185"}', "")
+
+
+def test_icons_are_read_from_the_style():
+    assert lighter_site.icons_in(STYLE) == {"\uf03a", "+", "\uf185", "\uf107", "\uf0f3"}
+
+
+def test_names_are_read_from_pages_and_scripts():
+    page, script = '<i class="fa-solid fa-list fa-lg"></i>', 'e.innerHTML = "fa-xmark"'
+    assert lighter_site.names_in(page, script) >= {"fa-list", "fa-xmark"}
+
+
+def test_the_fonts_hold_what_is_used_and_little_else(tmp_path):
+    (tmp_path / "styles").mkdir()
+    (tmp_path / "course.css").write_text('.mine:before{content:"\\f185"}')
+    lighter_site.cut_icons(tmp_path, {"fa-list", "fa-github"})
+    fonts = {path.name: path for path in tmp_path.glob("**/*.woff2")}
+    solid = TTFont(fonts["fa-solid-900.woff2"]).getBestCmap()
+    assert {0xF03A, 0xF185} <= solid.keys() and len(solid) < 40
+    assert 0xF09B in TTFont(fonts["fa-brands-400.woff2"]).getBestCmap()
+    assert sum(path.stat().st_size for path in fonts.values()) < 15_000
+    style = (tmp_path / lighter_site.STYLE).read_text(encoding="utf-8")
+    assert ".fa-list:before" in style and ".fa-anchor:before" not in style
+    whole = (lighter_site.THEME / lighter_site.STYLE).read_text(encoding="utf-8")
+    assert len(style) < 0.85 * len(whole)
+
+
+def test_the_theme_is_where_it_is_looked_for():
+    assert Path(lighter_site.THEME / lighter_site.STYLE).is_file()
+    assert len(list((lighter_site.THEME / lighter_site.FONTS).glob("*.woff2"))) >= 3
