@@ -45,7 +45,7 @@ $(VENV)/ready: requirements.txt pyproject.toml
 # jupyter-cache and Sphinx know the notebooks alone, so both forget when the package or the settings
 # change.
 _build/fresh: $(VENV)/ready $(shell find vae_course book/_ext -type f -not -name '*.pyc') _build/settings
-	rm -rf _build/.jupyter_cache _build/.doctrees
+	rm -rf _build/.jupyter_cache _build/.doctrees _build/html/_beside
 	@touch $@
 
 _build/settings: FORCE

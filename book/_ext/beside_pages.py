@@ -77,10 +77,10 @@ def pictures_beside(page: str, folder: Folder) -> str:
 
 
 def webp(png: bytes) -> bytes:
-    """The picture as WebP: lossless, or of quality 85 where that is less."""
+    """The picture as WebP: lossless, or of quality 75 where that is less."""
     picture, made = Image.open(io.BytesIO(png)), []
     picture = picture.convert("RGBA" if picture.has_transparency_data else "RGB")
-    for options in ({"lossless": True}, {"quality": 85}):
+    for options in ({"lossless": True}, {"quality": 75}):
         made.append(io.BytesIO())
         picture.save(made[-1], format="webp", **options)
     return min((one.getvalue() for one in made), key=len)

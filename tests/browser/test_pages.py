@@ -5,12 +5,11 @@ turns a phone at night. Exercises and solutions, which differ little from chapte
 four looks for each change, and all four once a week.
 """
 
-import gzip
 import json
 import re
 
 import pytest
-from built import BOOK, PAGES
+from built import PAGES
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {
@@ -19,7 +18,6 @@ LOOKS = {
     "wide dark": (WIDE, "dark"),
     "narrow light": (NARROW, "light"),
 }
-WEIGHT, SITE_WEIGHT = 2e6, 60e6  # bytes
 
 pytestmark = pytest.mark.slow
 
@@ -113,22 +111,6 @@ def test_all_mathematics_is_set(page):
 
 def test_every_picture_is_there_and_described(page):
     assert page.evaluate(PICTURES) == []
-
-
-def test_its_weight(page, site, record_property):
-    """What travels to a reader: text is compressed by every web server, GitHub Pages included."""
-    loaded = {url.split("?")[0] for url in page.evaluate(LOADED)} | {f"{site}/{page.name}"}
-    files = [BOOK / url.removeprefix(f"{site}/") for url in loaded if url.startswith(site)]
-    sent = sum(len(gzip.compress(file.read_bytes(), 6)) for file in files)
-    raw = sum(file.stat().st_size for file in files)
-    record_property("table", f"{page.name:40} {sent / 1e6:5.2f} MB sent, {raw / 1e6:5.2f} MB raw")
-    assert sent < WEIGHT
-
-
-def test_the_weight_of_the_site(record_property):
-    total = sum(path.stat().st_size for path in BOOK.glob("**/*") if path.is_file())
-    record_property("table", f"{'the whole site':40} {total / 1e6:5.1f} MB raw")
-    assert total < SITE_WEIGHT
 
 
 @pytest.mark.parametrize("size, colours", LOOKS.values(), ids=LOOKS)
