@@ -255,10 +255,9 @@ def new_vae(d, std=0.3, seed=seed):
 
 
 def train(model, loss=negative_elbo, steps=600, seed=seed):
-    settings = {"steps": steps, "batch_size": 80, "lr": 2e-3, "seed": seed}
-    history = fit(model, loss, digits.train, **settings)
+    log = fit(model, loss, digits.train, steps=steps, batch_size=80, lr=2e-3, seed=seed)
     model.eval().requires_grad_(False)
-    return history
+    return log
 
 
 # %% tags=["hide-input"]
@@ -327,11 +326,10 @@ You can find the curve of $\sigma$ told the other way round: "small at first, cl
 
 # %% tags=["hide-input"]
 for steps in (600, 2_000):
-    last_quarter = at[steps] - at[steps * 3 // 4]
-    print(f"after {steps} steps: ELBO {at[steps]:.1f}, last quarter {last_quarter:+.1f}")
-short, long = at[600] - at[450], at[2_000] - at[1_500]
-claim("ELBO, gain in the last quarter of 600 steps, nats", short, at_least=5)
-claim("... of 2 000 steps", long, at_most=8)
+    gain = at[steps] - at[0.75 * steps]
+    print(f"after {steps} steps: ELBO {at[steps]:.1f}, last quarter {gain:+.1f}")
+claim("ELBO, gain in the last quarter of 600 steps, nats", at[600] - at[450], at_least=5)
+claim("... of 2 000 steps", gain, at_most=8)
 
 # %% [markdown]
 r"""
@@ -539,8 +537,8 @@ before = now()
 
 # %%
 found = rescale(sharp, digits.train)
-print(f"Aggregate std from {found.std.min():.2f} to {found.std.max():.2f}", end=", ")
-print(f"re-scaled: {found.nats:.2f} nats")
+low, high = found.std.aminmax()
+print(f"Aggregate std from {low:.2f} to {high:.2f}, re-scaled: {found.nats:.2f} nats")
 
 # %% tags=["hide-input"]
 after = now()
@@ -616,11 +614,9 @@ plotting.show(
 )
 
 # %% tags=["hide-input"]
-print("latents   test ELBO, mean (range)   clear, mean (range)")
 for d in elbos:
-    e, c = elbos[d], clears[d]
-    nats = f"{e.mean():.1f} ({e.min():.1f} to {e.max():.1f})"
-    print(f"{d:7d}   {nats:23s}   {c.mean():.2f} ({c.min():.2f} to {c.max():.2f})")
+    print(f"{d:2d} latents: ELBO", *(f"{value:5.1f}" for value in elbos[d]), end="; ")
+    print("clear", *(f"{value:.2f}" for value in clears[d]))
 gain = elbos[10].mean() - elbos[2].mean()
 claim("ELBO, 4 latents better than 2 by nats", elbos[4].min() - elbos[2], at_least=8)
 claim("ELBO, 10 latents better than 2 by nats", gain, at_least=20)
@@ -673,8 +669,7 @@ halfway = {
     "latents, straight": clear(vae.decode(straight).mean),
     "latents, circle": clear(vae.decode(circle).mean),
 }
-for name, share in halfway.items():
-    print(f"{name:18} {share:.2f}")
+print(*(f"{name}: {share:.2f}" for name, share in halfway.items()), sep="\n")
 of_pixels, of_straight, of_circle = halfway.values()
 claim("Clear halfway, circle over straight", of_circle / of_straight, at_least=1.05)
 claim("Clear halfway, circle over pixels", of_circle / of_pixels, at_least=1.05)
