@@ -173,6 +173,24 @@ claim("The line above, read off: 1 if the same", same(log_q, -half_log + rest), 
 claim("Area with ½ log 2π", right_area, equals=1, within=0)
 claim("Area with log 2π", slip_area, equals=1 / math.sqrt(2 * math.pi), within=1e-9)
 
+# %% tags=["hide-input"]
+made, (bells,) = plotting.figure(5.6, 2.4)
+across = torch.linspace(-3.5, 3.5, 300)
+for power, name in ((0.5, r"with $\frac{1}{2} \log 2\pi$"), (1.0, r"with $\log 2\pi$")):
+    height = (-(across**2) / 2).exp() / (2 * math.pi) ** power
+    bells.plot(across, height)
+    bells.fill_between(
+        across, height, alpha=0.25, lw=0, label=f"{name}: area {height.sum() * 7 / 299:.2f}"
+    )
+bells.set(xlabel="$z$", ylim=(0, None))
+bells.legend(fontsize=9, loc="upper right")
+plotting.show(
+    made,
+    caption="The normal density at μ = 0, σ = 1, with either constant, and the area below it.",
+    alt="Two bells around zero. The higher one has the area 1.00. The lower one has the same shape and "
+    "the area 0.40.",
+)
+
 # %% [markdown]
 r"""
 The same formula is behind the other term of the loss. Set $\sigma = 1$ for a pixel: minus the log-density is half a squared error, plus a constant. "MSE is the case of unit variance" is true in this sense: with the ½, and as a *sum* over pixels. As a mean over pixels without the ½ it is another variance, and [chapter 6](06_learned_variance.ipynb) computes which.
@@ -462,6 +480,22 @@ exact_cloud = integral(aggregate.exp() * (aggregate - prior.log_prob(line)))
 left_over = average_kl - exact_information - exact_cloud
 claim("Average KL - (I + cloud)", left_over, equals=0, within=1e-9)
 
+# %% tags=["hide-input"]
+made, (bells,) = plotting.figure(6.5, 2.4)
+bells.fill_between(line, prior.log_prob(line).exp(), color="grey", alpha=0.3, lw=0, label="$p(z)$")
+for each in posteriors:
+    bells.plot(line, each.exp() / 3, color=plotting.COLOURS[0], linewidth=0.9)
+bells.plot(line, aggregate.exp(), color=plotting.COLOURS[5], label="$q(z)$")
+bells.set(xlim=(-3.5, 3.5), xlabel="$z$", ylim=(0, None))
+bells.legend()
+plotting.show(
+    made,
+    caption="The three posteriors, each with a third of its height (thin), the aggregate posterior q(z) "
+    "that they add up to, and the prior p(z).",
+    alt="A wide grey bell, and three thin ones: two narrow and high at -1 and 1.5, one low between them. "
+    "Their sum has two high humps, and a low middle where the grey bell is highest.",
+)
+
 # %% [markdown]
 r"""
 Now a trained VAE, one with the right KL and one with the slip. To train them to the very end in seconds, we shrink the digits to 7 × 7 pixels.
@@ -598,6 +632,23 @@ claim("Slip: E[μ² + σ²], smallest latent", slip_moments.min(), at_least=7 / 
 claim("Slip: E[μ² + σ²], largest latent", slip_moments.max(), at_most=0.6)
 claim("Slip: its own rule from 1, worst latent", worst["slip"][1], at_most=0.12)
 claim("Right KL, 150 steps: E[μ² + σ²] from 1, worst latent", worst["early"][0], at_least=0.15)
+
+# %% tags=["hide-input"]
+made, panels = plotting.figure(9, 2.4, columns=2, sharey=True)
+rows_of_codes = {"right,\n150 steps": early, "right": trained["right"], "slip": trained["slip"]}
+for place, codes in enumerate(rows_of_codes.values()):
+    for panel, values in zip(panels, rules(*codes), strict=True):
+        panel.plot([place] * len(values), values, "o", color=plotting.COLOURS[place], alpha=0.7)
+for panel, rule in zip(panels, (r"$E[\mu^2 + \sigma^2]$", r"$E[\sigma + 2\mu^2]$"), strict=True):
+    panel.axhline(1, color="black", linewidth=0.8)
+    panel.set(title=rule, xticks=range(3), xticklabels=rows_of_codes, xlim=(-0.5, 2.5))
+plotting.show(
+    made,
+    caption="Both rules for each of the four latents (dots): what the right KL ends with (left) and "
+    "what the slip ends with (right). A rule that holds has its dots on the line.",
+    alt="Two panels with three groups of four dots and a line at 1. Left, only the dots of the right KL "
+    "after the whole training are on the line. Right, only those of the slip are.",
+)
 
 # %% [markdown]
 r"""
