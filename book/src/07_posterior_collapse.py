@@ -159,7 +159,7 @@ claim("Healthy: z and z' differ by", gaps["Healthy"], equals=known, within=0.35)
 
 # %% [markdown]
 r"""
-The test says nearly the same of both. It has to: at the optimum the cloud of a healthy VAE's codes has mean 0 and second moment 1, too ([chapter 4](04_analytic_kl.ipynb)).
+The test says much the same of both, a number near 1. It has to: at the optimum the cloud of a healthy VAE's codes has mean 0 and second moment 1, too ([chapter 4](04_analytic_kl.ipynb)).
 
 What does tell them apart? Take out the draw. Ask how much the *mean* $\mu_j$ varies from picture to picture, $\operatorname{Var}_x(\mu_j)$, and how large the KL of latent $j$ is. A latent is **collapsed** if its posterior is the prior for (nearly) every picture. Then both are zero.
 """
@@ -324,7 +324,7 @@ So the constant 2 cannot be raised. [Chapter 8](08_latents_that_live.ipynb) show
 
 ## The culprit
 
-The word is *mean*. Take the sum over pixels instead, and line 3 has no geometric mean any more. Say, a decoder knows the 50 pictures by heart, and has a code for each. It pays $\log 50 = 3.9$ nats to be told which one it is. It saves the *summed* error of the mean picture, and that is more. With the mean over pixels, the same decoder loses. (Less than 1, which is the most that a mean error can be.)
+The word is *mean*. Take the sum over pixels instead, and line 3 has no geometric mean any more. Say, a decoder knows the 50 pictures by heart, and has a code for each. It pays $\log 50 = 3.9$ nats to be told which one it is. It saves the *summed* error of the mean picture, and that is more. With the mean over pixels there is less than 1 to save, the most that a mean error can be. So the same decoder loses, even with the encoder that is best for it.
 """
 
 # %% tags=["hide-input"]
