@@ -356,6 +356,24 @@ lost = kl_divergence(guess, Normal(0.5, 0.5**0.5))  # the posterior of x = 1
 jensen = log_of_average - average_of_logs
 claim("Jensen's gap minus KL(q ‖ posterior)", jensen - lost, equals=0, within=1e-6)
 
+# %% tags=["hide-input"]
+made, (bend,) = plotting.figure(5.6, 2.8)
+weight, two = torch.linspace(0.1, 3, 200), torch.tensor([0.2, 2.6])
+bend.plot(weight, weight.log(), label=r"$\log w$")
+bend.plot(two, two.log(), "o--", color=plotting.COLOURS[1])
+middle = [two.mean()] * 2
+bend.plot(middle, [two.log().mean(), two.mean().log()], color=plotting.COLOURS[5], linewidth=3)
+bend.text(0.3, 0.6, "log of the average")
+bend.text(1.5, -0.6, "average of the logs")
+bend.set(xlabel="$w$", ylabel=r"$\log w$")
+plotting.show(
+    made,
+    caption="Jensen's inequality for two equally likely weights (dots). The logarithm of their average "
+    "is on the curve, the average of their logarithms on the dashed line. The bar is what is lost.",
+    alt="A curve that rises and bends downwards, with two dots on it, joined by a dashed line below the "
+    "curve. Halfway between the dots, an upright bar leads from the dashed line to the curve.",
+)
+
 # %% [markdown]
 r"""
 ## Who maximises what
@@ -570,6 +588,21 @@ for K, values in rising.items():
 gains = [rising[more] - rising[fewer] for fewer, more in ((1, 10), (10, 100), (100, 1000))]
 certain = min(estimate(gain).mean / estimate(gain).standard_error for gain in gains)
 claim("Gain of each tenfold K, the least certain, in standard errors", certain, at_least=3)
+
+# %% tags=["hide-input"]
+made, (smallest, trained_vae) = plotting.figure(9, 2.7, columns=2)
+smallest.plot(list(L), [found.mean for found in L.values()], "o-")
+smallest.axhline(toy_log_p, color="black")
+smallest.set(xscale="log", xlabel="$K$", ylabel="nats", title="smallest example")
+trained_vae.plot(list(rising), [values.mean() for values in rising.values()], "o-")
+trained_vae.set(xscale="log", xlabel="$K$", title="VAE")
+plotting.show(
+    made,
+    caption="The bound over the number K of draws. Left: the smallest example, with its log p(x) as a "
+    "black line. Right: the VAE, mean over 200 test pictures; its log p(x) is not known.",
+    alt="Two rising curves over K on a logarithmic axis. The left one climbs steeply, flattens, and "
+    "ends just below the black line. The right one still climbs at its end.",
+)
 
 # %% [markdown]
 r"""
