@@ -264,6 +264,21 @@ def test_weights_that_16_bits_would_spoil_have_32():
     assert (run(packed, z) - layers(z)).abs().max() < 1e-6
 
 
+def test_hidden_units_that_never_speak_stay_at_home():
+    layers = nn.Sequential(nn.Linear(2, 3), nn.ReLU(), nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    z = torch.rand(200, 2)
+    layers[0].bias.data[1] = -100  # dead
+    layers[2].bias.data[:] = torch.tensor([9.0, -100.0, -100.0, 9.0])
+    packed = network.pack(layers, z)
+    sizes = [(one["inputs"], len(unpack(one["bias"], "<f4"))) for one in packed[::2]]
+    assert sizes[0][1] <= 2 and sizes[1][1] == 2 and sizes[2] == (2, 2)
+    assert (run(packed, z) - layers(z)).abs().max() < 6e-4
+    layers[2].bias.data[:] = -100
+    packed = network.pack(layers, z)
+    assert [one["inputs"] for one in packed[::2]][2] == 1
+    assert torch.allclose(run(packed, z).float(), layers(z), atol=1e-6)
+
+
 def test_a_layer_without_bias_and_nested_layers():
     layers = nn.Sequential(
         nn.Sequential(nn.Linear(2, 4, bias=False), nn.Tanh()), nn.Linear(4, 3), nn.Sigmoid()

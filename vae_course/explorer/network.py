@@ -43,11 +43,35 @@ def plain_layers(module: nn.Module) -> list[nn.Module]:
 
 
 def pack(layers: nn.Sequential, z: Tensor) -> list[dict]:
-    """Layers for live.js, with the fewest bits that keep all pixels at `z` (batch, d)."""
+    """Layers for live.js, with the fewest units and bits that keep all pixels at `z` (batch, d)."""
+    layers = without_dead_units(layers, z)
     enough = (bits for bits in range(10, 17) if rounding_error(layers, z, bits) < TOLERANCE)
     bits = next(enough, 32)
     pack_weight = packing.float32 if bits == 32 else partial(packing.rows, bits=bits)
     return [_pack_layer(layer, pack_weight) for layer in layers]
+
+
+@torch.no_grad()
+def without_dead_units(layers: nn.Sequential, z: Tensor) -> nn.Sequential:
+    """The layers without those hidden units that a ReLU keeps at 0 at all `z` (batch, d)."""
+    kept, values = list(layers), z
+    for i, layer in enumerate(layers):
+        values = layer(values)
+        around = kept[i - 1 : i + 2 : 2]
+        if isinstance(layer, nn.ReLU) and [type(one) for one in around] == [nn.Linear] * 2:
+            alive = (values > 0).any(0)
+            alive[0] |= not alive.any()  # a layer has one unit at least
+            before, after = around
+            kept[i - 1] = _linear(before.weight[alive], _bias(before)[alive])
+            kept[i + 1] = _linear(after.weight[:, alive], _bias(after))
+    return nn.Sequential(*kept)
+
+
+def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
+    # No numbers are drawn for weights that are replaced at once.
+    made = nn.utils.skip_init(nn.Linear, *reversed(weight.shape), dtype=weight.dtype)
+    made.weight.data, made.bias.data = weight.detach().clone(), bias.detach().clone()
+    return made
 
 
 @torch.no_grad()
@@ -76,6 +100,4 @@ def _bias(layer: nn.Linear) -> Tensor:
 
 
 def _first_half(layer: nn.Linear) -> nn.Linear:
-    half = nn.Linear(layer.in_features, layer.out_features // 2)
-    half.weight.data, half.bias.data = layer.weight.data.chunk(2)[0], layer.bias.data.chunk(2)[0]
-    return half
+    return _linear(layer.weight.chunk(2)[0], layer.bias.chunk(2)[0])

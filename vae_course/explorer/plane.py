@@ -59,7 +59,7 @@ def _check(models: dict, images: Tensor, labels: Tensor) -> None:
 def _panel(name: str, model: Autoencoder | VAE, images: Tensor, labels: Tensor) -> dict:
     codes = codes_of(model, images)
     middle, half = region(codes)
-    everywhere = middle + half * _grid(25)
+    everywhere = middle + half * _grid(101)  # dense enough that no unit lives between its points
     return {
         "name": name,
         "codes": packing.rows(codes.T),
