@@ -294,7 +294,7 @@ plotting.two_spans(
 # %% tags=["hide-input"]
 kl, std, directions = (history[name] for name in ("KL", "posterior std", "directions"))
 smooth = kl.unfold(0, 5, 1).mean(1)  # smooth[i] is the mean over steps i to i + 4
-peak = int(smooth[:80].argmax())
+peak = int(smooth[:50].argmax())
 dip = peak + int(smooth[peak:300].argmin())
 
 claim("Posterior std at the first step", std[0], equals=1, within=0.15)
@@ -303,7 +303,7 @@ if real_or_drawn_digits:
     claim("KL at the dip, relative to the first peak", smooth[dip] / smooth[peak], at_most=0.95)
     rise = std[dip : dip + 5].mean() - std[peak : peak + 5].mean()
     claim("Posterior std, rise from the peak to the dip of the KL", rise, at_least=0.01)
-    claim("Directions at the first peak", directions[peak : peak + 5].mean(), at_most=1.6)
+    claim("Directions at the first peak", directions[peak : peak + 5].mean(), at_most=1.3)
     claim("Directions at the end", history.final("directions"), at_least=3)
     claim("KL at the end, relative to the dip", history.final("KL") / smooth[dip], at_least=1.5)
 at = {step: -history["loss"][step - 100 : step].mean().item() for step in (450, 600, 1_500, 2_000)}
@@ -397,10 +397,11 @@ The KL term acts on *each* posterior. Yet a typical one looks nothing like $\mat
 centre = posterior.mean.mean(0)
 second = (posterior.mean**2 + (2 * posterior.log_std).exp()).mean(0)
 print("means", *(f"{m:5.2f}" for m in centre), "second moments", *(f"{m:5.2f}" for m in second))
-claim("Plane: typical std of one posterior", posterior.log_std.exp().mean(), at_most=0.3)
-claim("Plane: root mean square of the cloud's mean", centre.square().mean().sqrt(), at_most=0.6)
+claim("Plane: typical std of one posterior", posterior.log_std.exp().mean(), at_most=0.2)
+most = 0.4 if real_or_drawn_digits else 0.6
+claim("Plane: root mean square of the cloud's mean", centre.square().mean().sqrt(), at_most=most)
 claim("Plane: smaller second moment", second.min(), at_least=0.8)
-claim("Plane: larger second moment", second.max(), at_least=1.05, at_most=3)
+claim("Plane: larger second moment", second.max(), at_least=1.05, at_most=2.2)
 
 # %% [markdown]
 r"""
@@ -494,18 +495,19 @@ plotting.bars(
 )
 
 # %% tags=["hide-input"]
-prior = kept["VAE: its prior"]
-single = max(kept["autoencoder: N(0, I)"], kept["autoencoder: matched"])
+prior, naive = kept["VAE: its prior"], kept["autoencoder: N(0, I)"]
 mixture = min(kept["autoencoder: mixture"], kept["VAE: mixture"])
 if real_or_drawn_digits:
-    claim("Clear, VAE's prior over the autoencoder's best normal", prior / single, at_least=1)
+    claim("Clear, VAE's prior over N(0, I) for the autoencoder", prior / naive, at_least=1.15)
+    fair = prior / kept["autoencoder: matched"]
+    claim("Clear, VAE's prior over the matched normal", fair, equals=1, within=0.25)
 claim("Clear, VAE's prior over the lesser of the mixtures", prior / mixture, at_most=0.9)
 reach = kept["VAE: q(z|x) of test"] / kept["VAE: reconstructed"]
 claim("Clear, draws of q(z|x) over reconstructions", reach, at_least=0.85, at_most=1.1)
 
 # %% [markdown]
 r"""
-The VAE's prior draws more clear digits than either normal distribution over the autoencoder's codes, and you fitted nothing for it. But a mixture over codes does better still, for either model.
+The VAE's prior draws more clear digits than the same $\mathcal{N}(0, I)$ does for the autoencoder. It draws about as many as the normal distribution that was fitted to the autoencoder's codes, and you fitted nothing. But a mixture over codes does better still, for either model.
 
 The decoder is not to blame. Codes drawn from the posteriors of test pictures decode about as well as their means. So it is *where* the prior's draws fall. The aggregate posterior is near the prior, not equal to it. Where they differ, you draw codes that the decoder hardly saw in training. This is called the **prior hole**.
 
@@ -537,19 +539,14 @@ before = now()
 
 # %%
 found = rescale(sharp, digits.train)
-low, high = found.std.aminmax()
-print(f"Aggregate std from {low:.2f} to {high:.2f}, re-scaled: {found.nats:.2f} nats")
+print(f"Std {found.std.min():.2f} to {found.std.max():.2f}: {found.nats:.2f} nats off")
 
 # %% tags=["hide-input"]
 after = now()
 best = sharp.decode(draw_mixture(draw_posterior(sharp, digits.train))).mean
 plotting.rows(
-    {
-        "as trained": before[2][:14],
-        "re-scaled": after[2][:14],
-        "mixture": best[:14],
-        "reconstructed": after[1][:14],
-    },
+    {"as trained": before[2][:14], "re-scaled": after[2][:14]}
+    | {"mixture": best[:14], "reconstructed": after[1][:14]},
     caption="Decoder means: draws from the prior before and after re-scaling (of the same noise), "
     "draws from a mixture over the codes, and reconstructions of test pictures.",
     alt="Four rows of fourteen pictures. In the first, most are faint smudges. In the second they "
@@ -572,7 +569,7 @@ if real_or_drawn_digits:
     claim("Ink of the prior's pictures, as trained", inks[0], at_most=0.8)
     claim("Ink of the prior's pictures, re-scaled", inks[1], at_least=0.7, at_most=1.15)
 shares = [clear(batch) for batch in (before[2], after[2], best)]
-claim("Clear, re-scaled over mixture", shares[1] / shares[2], at_most=0.8)
+claim("Clear, re-scaled over mixture", shares[1] / shares[2], at_most=0.7)
 print("clear: as trained {:.2f}, re-scaled {:.2f}, mixture {:.2f}".format(*shares))
 
 # %% [markdown]
@@ -619,10 +616,11 @@ for d in elbos:
     print("clear", *(f"{value:.2f}" for value in clears[d]))
 gain = elbos[10].mean() - elbos[2].mean()
 claim("ELBO, 4 latents better than 2 by nats", elbos[4].min() - elbos[2], at_least=8)
-claim("ELBO, 10 latents better than 2 by nats", gain, at_least=20)
+least = 30 if real_or_drawn_digits else 10
+claim("ELBO, 10 latents better than 2 by nats", gain, at_least=least)
 more = (elbos[20].mean() - elbos[10].mean()) / gain
 claim("ELBO, 20 over 10 as a share of 10 over 2", more, equals=0, within=0.4)
-claim("Clear, 20 latents over 4", clears[20].mean() / clears[4].mean(), at_most=1.1)
+claim("Clear, 20 latents over 4", clears[20].mean() / clears[4].mean(), at_most=1)
 
 # %% [markdown]
 r"""
