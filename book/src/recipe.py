@@ -2,7 +2,7 @@
 r"""
 # The recipe
 
-One sheet, to be printed. What to do, in the order in which you do it. Each number under a cell comes from its run. First the whole VAE, as in [chapter 2](02_from_ae_to_vae.ipynb), with one change: σ is learned.
+One sheet, to be printed on both sides (your browser's print command leaves out the checks). What to do, in the order in which you do it. Each number under a cell comes from its run. First the whole VAE, as in [chapter 2](02_from_ae_to_vae.ipynb), with one change: σ is learned.
 """
 
 # %%
@@ -109,7 +109,7 @@ print("test ELBO:", *(f"{elbo:7.1f}" for elbo in elbos.values()))
 print("in use:   ", *(f"{count:7d}" for count in used.values()))
 claim("Too few latents, 2 in place of 16: nats lost", elbos[16] - elbos[2], at_least=40)
 share = (elbos[16] - elbos[64]) / (elbos[16] - elbos[2])
-claim("Many, 64 in place of 16: lost, as a share of that", share, at_most=0.35)
+claim("Many, 64 in place of 16: lost, as a share of that", share, equals=0, within=0.35)
 
 # %% [markdown]
 r"""
@@ -121,7 +121,7 @@ r"""
 | grey or colour pictures | 0 to 1 | Gaussian, summed over pixels | one, learned: it becomes the error of a pixel |
 | columns of a table | logarithms where positive and skewed, then mean 0 and spread 1 | Gaussian | one for each column, learned, with a floor |
 
-Let σ begin at the spread of the data: Adam moves log σ by about its learning rate in a step, so it needs long from far away. Sum over pixels and latents, mean over the batch only ([chapter 6](06_learned_variance.ipynb)). **How many latents?** Sixteen, then twice as many until the test ELBO stops rising. Above you see why: 2 in place of 16 costs far more than 64 does, if that costs anything. **Which network?** Fully connected for a few hundred examples in one frame ([your own data](your_own_data.ipynb)), convolutions or a transformer where examples are many, or motifs move.
+Let σ begin at the spread of the data: Adam moves log σ by about its learning rate in a step, so it needs long from far away. Sum over pixels and latents, mean over the batch only ([chapter 6](06_learned_variance.ipynb)). **How many latents?** Sixteen, then twice as many until the test ELBO stops rising. Above you see why: 2 in place of 16 costs far more than 64 either cost or gain. **Which network?** Fully connected for a few hundred examples in one frame ([your own data](your_own_data.ipynb)), convolutions or a transformer where examples are many, or motifs move.
 
 ## 2. While you train
 
@@ -139,7 +139,7 @@ It costs nothing, changes no reconstruction, and takes nats off the KL: few here
 | new pictures | a mixture of Gaussians fitted to the codes; show the decoder's means, and say so |
 | new rows of a table | the same, plus the noise σ |
 
-Judge draws by looking, and by a measure in two directions ([your own data](your_own_data.ipynb)). Here it is the share of draws that their nearest real digits agree about, and how many kinds of digits there are (`clear`: the share in which no digit counts for more than its due, as in [chapter 1](01_autoencoders.ipynb)).
+Judge draws by looking, and by a measure in two directions ([your own data](your_own_data.ipynb)). Here it is the share of `clear` digits of [chapter 1](01_autoencoders.ipynb): draws that their nearest real digits agree about, no digit counted for more than its due.
 """
 
 # %%
@@ -167,11 +167,10 @@ scores = {
 }
 for name, score in scores.items():
     print(f"{name:14s} {score}")
-best = scores["mixture"].unanimous
-claim("Mixture over reconstructions: unanimous", best / scores["rebuilt"].unanimous, at_least=0.7)
-claim(
-    "Mixture over re-scaled prior: unanimous", best - scores["prior, after"].unanimous, at_least=0.1
-)
+best = scores["mixture"].clear
+reach = best / scores["rebuilt"].clear
+claim("Mixture over reconstructions: clear", reach, at_least=0.7, at_most=1.15)
+claim("Mixture, minus re-scaled prior: clear", best - scores["prior, after"].clear, at_least=0.1)
 claim("Mixture: kinds of digits", scores["mixture"].kinds, at_least=9)
 shown = pictures | {"mixture": pictures["mixture"][torch.randperm(1_000)]}  # they come sorted
 plotting.rows(
