@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import refuted
 import yaml
+from docutils import nodes
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = len(list((ROOT / "book/src").glob("[0-9]*.py"))) + 1  # and the page of questions
@@ -55,8 +56,21 @@ def test_each_chapter_has_one_heading_and_each_item_its_checks():
     headings = re.findall(r"^## .*$", text, re.MULTILINE)
     assert len(headings) == len(set(headings)) == CHAPTERS
     for item in ITEMS:
-        assert f"### “{item['said']}”" in text and f"**Right:** {item['right']}" in text
-    assert text.count("✓") == sum(len(item["checks"]) for item in ITEMS)
+        assert f"✗ You read:** “{item['said']}”" in text
+        assert f"✓ Right:** {item['right']}" in text
+    assert text.count("✓") == len(ITEMS) + sum(len(item["checks"]) for item in ITEMS)
+
+
+def test_no_false_sentence_is_a_heading():
+    headings = re.findall(r"^#+ (.*)$", refuted.page_text(ITEMS), re.MULTILINE)
+    assert not [said for said in SAID for heading in headings if said[:20] in heading]
+
+
+def test_a_line_is_in_the_innermost_section_that_holds_it():
+    inner = nodes.section("", nodes.literal_block("", "✓ A: 1 (1 ± 0)\n✓ B: 2 (2 ± 0)"))
+    outer = nodes.section("", nodes.literal_block("", "x"), inner)
+    found = refuted.printed_in(nodes.document(None, None, "", outer))
+    assert found == {"x": outer, "✓ A: 1 (1 ± 0)": inner, "✓ B: 2 (2 ± 0)": inner}
 
 
 SHOWN = ["✓ A", "✓ A: 2 (at least 1)", "✓ A, too: 3 (3 ± 1)", "✓ E − p: 0, exact to rounding"]

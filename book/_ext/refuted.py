@@ -6,6 +6,7 @@ that no cell has shown is an error.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import groupby
 from pathlib import Path
 
@@ -17,9 +18,26 @@ from sphinx.application import Sphinx
 
 from vae_course.claims.wording import typeset
 
-ITEM = "\n".join(
-    ("### “{said}”", "", "```text", "{checks}", "```", "", "**Right:** {right}", "")
-)  # fmt: skip
+# A false sentence is no heading: it would stand in the contents, and in what a search finds.
+ITEM = """\
+::::{{container}} refuted
+:::{{container}} said
+**✗ You read:** “{said}”
+:::
+:::{{container}} right
+**✓ Right:** {right}
+:::
+```{{raw}} html
+<details class="claims"><summary>{summary}</summary>
+```
+```text
+{checks}
+```
+```{{raw}} html
+</details>
+```
+::::
+"""
 
 
 def page_text(items: list[dict]) -> str:
@@ -29,7 +47,9 @@ def page_text(items: list[dict]) -> str:
         parts.append(f"## {heading(chapter)}\n\nFrom [](/{chapter}.ipynb).\n")
         for item in group:
             checks = "\n".join(unmeasured(chapter, text) for text in item["checks"])
-            parts.append(ITEM.format(said=item["said"], checks=checks, right=item["right"]))
+            summary = "The check" if len(item["checks"]) == 1 else "The checks"
+            texts = {"said": item["said"], "right": item["right"]}
+            parts.append(ITEM.format(checks=checks, summary=summary, **texts))
     return "\n".join(parts)
 
 
@@ -42,7 +62,7 @@ def unmeasured(chapter: str, text: str) -> str:
     return f"{chapter} ✓ {text}"
 
 
-def measured(line: str, printed: dict[str, list[str]]) -> str:
+def measured(line: str, printed: dict[str, Iterable[str]]) -> str:
     """What a chapter printed for an unmeasured line. Raises LookupError if it printed none."""
     chapter, claim = line.split(" ", 1)
     pattern = re.compile(re.escape(typeset(claim)) + r": [−\d].*")
@@ -68,20 +88,36 @@ class Refuted(Directive):
 
 
 def fill_in(app: Sphinx, doctree: nodes.document, docname: str) -> None:
+    """Give the checks their values, and each item a link to the section that checks it."""
     if docname != getattr(app.env, "refuted_page", None):
         return
     printed = {}
-    for block in doctree.findall(nodes.literal_block):
+    for block in list(doctree.findall(nodes.literal_block)):
         lines = block.astext().splitlines()
-        for chapter in {line.split(" ", 1)[0] for line in lines} - printed.keys():
+        chapter = lines[0].split(" ", 1)[0]
+        if chapter not in printed:
             printed[chapter] = printed_in(app.env.get_doctree(chapter))
-        text = "\n".join(measured(line, printed) for line in lines)
-        block.rawsource, block[:] = text, [nodes.Text(text)]
+        found = [measured(line, printed) for line in lines]
+        block.rawsource, block[:] = "\n".join(found), [nodes.Text("\n".join(found))]
+        section = printed[chapter][found[0]]
+        link = nodes.reference("", section.next_node(nodes.title).astext(), internal=True)
+        link["refuri"] = app.builder.get_relative_uri(docname, chapter) + f"#{section['ids'][0]}"
+        block.parent += nodes.paragraph("", "Checked in ", link, classes=["where"])
 
 
-def printed_in(chapter: nodes.document) -> list[str]:
-    blocks = chapter.findall(nodes.literal_block)
-    return [line for block in blocks for line in block.astext().splitlines()]
+def printed_in(chapter: nodes.document) -> dict[str, nodes.section]:
+    """The lines that a chapter's cells have printed, each with the section it stands in."""
+    return {
+        line: section_of(block)
+        for block in chapter.findall(nodes.literal_block)
+        for line in block.astext().splitlines()
+    }
+
+
+def section_of(node: nodes.Node) -> nodes.section:
+    while not isinstance(node, nodes.section):
+        node = node.parent
+    return node
 
 
 def outdated(app: Sphinx, env, added, changed, removed) -> list[str]:
