@@ -158,13 +158,22 @@ def test_a_name_goes_everywhere_and_away_again(course):
     for url in (URL, "https://github.com/other/name"):
         repository.rename(url, course)
         assert repository.address(course) == url
-        assert f'colab_url: "{repository.COLAB}"' in (course / "_config.yml").read_text("utf-8")
+        config = (course / "_config.yml").read_text("utf-8")
+        assert f'colab_url: "{repository.COLAB}"' in config
+        assert f'baseurl: "{repository.site(url)}"' in config
+        assert "use_repository_button: true" in config
         assert url in (course / "README.md").read_text("utf-8")
         (text,) = notebooks.out_of_date(course).values()
         assert f"git+{url}" in text
     assert repository.PLACEHOLDER not in (course / "README.md").read_text("utf-8")
     repository.rename("", course)
     assert {path.name: path.read_text("utf-8") for path in course.glob("*.*")} == nameless
+
+
+def test_the_site_of_a_repository_is_where_github_serves_it():
+    assert repository.site("https://github.com/Owner/Name") == "https://owner.github.io/Name/"
+    assert repository.site("https://github.com/o/o.github.io") == "https://o.github.io/"
+    assert repository.site("") == ""
 
 
 @pytest.mark.parametrize("url", [f"{URL}/", f"{URL}.git", f" {URL} "])

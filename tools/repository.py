@@ -3,8 +3,9 @@
     python tools/repository.py https://github.com/owner/name
     python tools/repository.py ""
 
-The address stands in `_config.yml`. Everything else follows: launch buttons and README here, the
-first code cell of every notebook by tools/notebooks.py. `make repository URL=…` runs both.
+The address stands in `_config.yml`. Everything else follows: buttons, the site's own address and
+README here, the first code cell of every notebook by tools/notebooks.py. `make repository URL=…`
+runs both.
 """
 
 import re
@@ -57,12 +58,24 @@ def checked(url: str) -> str:
     return url
 
 
+def site(url: str) -> str:
+    """Where GitHub Pages serves the book of the repository, "" without one."""
+    if not url:
+        return ""
+    owner, name = url.split("/")[-2:]
+    home = f"https://{owner.lower()}.github.io/"
+    return home if name.lower() == home.split("/")[2] else f"{home}{name}/"
+
+
 def rename(url: str, root: Path = ROOT) -> None:
-    """Write `url` into `_config.yml`, with or without launch buttons, and into the README."""
+    """Write `url` into `_config.yml`, with or without buttons, and into the README."""
     before = address(root) or PLACEHOLDER
     config = root / "_config.yml"
     text = config.read_text(encoding="utf-8")
-    text = _set(_set(text, "url", url), "colab_url", COLAB if url else "")
+    values = {"url": url, "colab_url": COLAB if url else "", "baseurl": site(url)}
+    for key, value in values.items():
+        text = _set(text, key, f'"{value}"')
+    text = _set(text, "use_repository_button", "true" if url else "false")
     config.write_text(text, encoding="utf-8")
     readme = root / "README.md"
     there = readme.read_text(encoding="utf-8")
@@ -70,9 +83,9 @@ def rename(url: str, root: Path = ROOT) -> None:
 
 
 def _set(text: str, key: str, value: str) -> str:
-    changed, times = re.subn(rf'^(  {key}: )".*"$', rf'\g<1>"{value}"', text, flags=re.MULTILINE)
+    changed, times = re.subn(rf"^(  {key}: ).*$", rf"\g<1>{value}", text, flags=re.MULTILINE)
     if times != 1:
-        raise ValueError(f'_config.yml needs one line `  {key}: "…"`, but has {times}')
+        raise ValueError(f"_config.yml needs one line `  {key}: …`, but has {times}")
     return changed
 
 

@@ -46,7 +46,9 @@ def test_a_page_loads_nothing_from_elsewhere(name):
     """No address but in links that a reader may follow."""
     page = parsed(name)
     asked = [tag.get("src") or "" for tag in page.find_all(src=True)]
-    asked += [tag["href"] for tag in page.find_all("link", href=True)]
+    asked += [
+        tag["href"] for tag in page.find_all("link", href=True) if tag["rel"] != ["canonical"]
+    ]
     asked += re.findall(r"https?://\S+", " ".join(tag.get_text() for tag in page("script")))
     assert [url for url in asked if re.match(r"https?:|//", url)] == []
 
@@ -76,3 +78,39 @@ def test_no_dollars_are_left_around_a_formula(name):
     for tag in main.find_all(["pre", "code", "script", "style"]):
         tag.decompose()
     assert re.findall(r"\$[^$\n]+\$", main.get_text()) == []
+
+
+def test_next_leads_through_the_whole_book_and_past_the_solutions():
+    name, seen = "index.html", []
+    while name:
+        seen.append(name)
+        following = parsed(name).find("link", rel="next")
+        name = urljoin(HERE + name, following["href"]).removeprefix(HERE) if following else None
+    assert not [name for name in seen if name.startswith("solutions/")]
+    rest = {name for name in PAGES if not name.startswith(("solutions/", "search", "genindex"))}
+    assert len(seen) == len(set(seen)) and set(seen) == rest
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_says_what_it_is_about(name):
+    page = parsed(name)
+    about = page.find("meta", {"name": "description"})["content"]
+    assert 50 < len(about) < 400 and "\\" not in about
+    assert page.find("meta", property="og:description")["content"] == about
+    title = page.title.get_text().split(" — ")
+    assert len(title) == len(set(title)) <= 2
+
+
+def test_pages_differ_in_what_they_are_about():
+    texts = [parsed(n).find("meta", {"name": "description"})["content"] for n in PAGES]
+    assert len(set(texts)) > 0.6 * len(PAGES)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_leads_to_the_repository_if_there_is_one(name):
+    links = [a["href"] for a in parsed(name).find_all("a", href=True)]
+    assert (address() in links) == bool(address())
+
+
+def test_the_index_is_not_empty():
+    assert len(parsed("genindex.html").find("main").find_all("a", href=True)) > 80

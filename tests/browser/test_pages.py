@@ -159,6 +159,35 @@ def test_search_finds_posterior_collapse(tab, site):
     assert "Posterior collapse" in chapter.inner_text()
 
 
+@pytest.mark.parametrize(
+    "query, leads_to",
+    {
+        "reparametrization": "05_reparameterization.html#the-first-estimator",
+        "reparameterisation": "05_reparameterization.html#the-first-estimator",
+        "KL increases": "02_from_ae_to_vae.html#read-the-curves",
+        "0.18215": "02_from_ae_to_vae.html#re-scaling",
+        "log_var": "04_analytic_kl.html#a-check-that-is-blind",
+        "why is my loss negative": "questions.html#my-loss-is-negative",
+        "prior hole": "02_from_ae_to_vae.html#the-same-question",
+        "posterior collapse": "07_posterior_collapse.html#",
+        "glossary": "glossary.html",
+    }.items(),
+)
+def test_search_leads_to_the_section(tab, site, query, leads_to):
+    tab.goto(f"{site}/search.html?q={query.replace(' ', '+')}")
+    first = tab.locator("ul.search li").first
+    first.locator(".context").wait_for()
+    assert first.locator("a").first.get_attribute("href").startswith(leads_to)
+
+
+def test_what_a_search_shows_is_text_of_pages_and_no_solution(tab, site):
+    tab.goto(f"{site}/search.html?q=sigma")
+    tab.wait_for_function("document.querySelectorAll('ul.search .context').length > 10")
+    excerpts = tab.locator("ul.search .context").all_inner_texts()
+    assert not [text for text in excerpts if "\\" in text or ".ipynb" in text or ".md" in text]
+    assert not tab.locator("ul.search a[href*='solutions/']").count()
+
+
 def test_a_phone_can_open_the_menu(tab, site):
     tab.set_viewport_size(NARROW)
     tab.goto(f"{site}/03_elbo.html")
