@@ -33,6 +33,7 @@ def text(piece):
         (r"\operatorname{KL}(q \| p) - c", ["KL(q‖p)", "−c"]),
         (r"\frac{a + b}{c}", ["a+bc"]),
         (r"a \quad b \, c", ["a", "bc"]),
+        (r"\displaystyle - \log{\left(a \right)} - \frac{b}{2}", ["−log(a)", "−b2"]),
     ],
 )
 def test_a_line_ends_before_a_sign_outside_of_brackets(tex, lines):

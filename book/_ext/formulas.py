@@ -40,6 +40,8 @@ OPENING, CLOSING = set("([{⟨"), set(")]}⟩")
 @cache  # one formula in three stands more than once
 def mathml(tex: str, displayed: bool = False) -> str:
     """A formula as MathML; one that is displayed may be several pieces. Raises LatexError."""
+    if displayed:  # SymPy says so again, which would put all of it into one box
+        tex = tex.removeprefix(r"\displaystyle")
     if r"\\" in tex and r"\begin{" not in tex:
         tex = rf"\begin{{aligned}}{tex}\end{{aligned}}"
     converter = LatexToMathML(xml_namespace=True, fancy_error=False)
