@@ -335,9 +335,15 @@ def test_what_cannot_be_rescaled_is_refused_and_left_as_it_was(build, says):
     assert not any(len(part._forward_hooks) for part in model.modules())
 
 
+def test_what_is_no_model_is_refused():
+    with pytest.raises(ValueError, match="encode and decode.* not Linear and Tensor"):
+        rescale(nn.Linear(3, 3), torch.rand(5, 3))
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
+        (lambda x: x.tolist(), "a tensor: not .* and list"),
         (lambda x: x[:1], "at least 2 images, but got 1"),
         (lambda x: x[:0], "at least 2 images, but got 0"),
         (lambda x: x.flatten(1), r"\(batch, 1, 8, 8\)"),

@@ -109,7 +109,14 @@ Both terms are in nats per picture, so they can be compared. We minimise the mea
 
 ## All of it, on one screen
 
-Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs, where the course's package is installed: the digits come from there.
+Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs, where the course's package is installed: the digits come from there. Two more lines save a sheet of the new digits:
+
+```python
+import matplotlib.pyplot as plt
+
+sheet = pictures.detach().view(2, 12, 28, 28).transpose(1, 2).reshape(56, 336)
+plt.imsave("new_digits.png", sheet, cmap="gray", vmin=0, vmax=1)
+```
 """
 
 # %%

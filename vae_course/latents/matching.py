@@ -37,9 +37,14 @@ def rescale(model: Codec, images: Tensor, *, batch_size: int = 1000) -> Rescaled
     layers, and whose `decode` reads z in linear layers. Weights change in place, and nothing else:
     not the mode, not the random state. An optimizer that goes on afterwards knows nothing of it.
 
-    Raises ValueError for fewer than two images, and where codes or layers do not allow it; the
-    model is then untouched.
+    Raises ValueError for fewer than two images, for what is no model, and where codes or layers do
+    not allow it; the model is then untouched.
     """
+    if not isinstance(images, Tensor) or not hasattr(model, "encode"):
+        came = f"{type(model).__name__} and {type(images).__name__}"
+        raise ValueError(
+            f"re-scaling needs a model with encode and decode, and a tensor: not {came}"
+        )
     if len(images) < 2:
         raise ValueError(f"re-scaling needs at least 2 images, but got {len(images)}")
     with _in_eval_mode(model):

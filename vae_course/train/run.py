@@ -138,7 +138,7 @@ class Run:
         True,
         "records",
         "give the codes mean 0 and variance 1 over training pictures, in the model that --export "
-        "writes; reconstructions stay, draws from the prior get better",
+        "writes; reconstructions stay, draws from the prior mostly get better",
         action=BooleanOptionalAction,
     )
     progress: bool = setting(True, "records", "no progress bar", action="store_false")
