@@ -93,6 +93,25 @@ $$z = \mu + \sigma \varepsilon.$$
 The result has the same distribution. But now the randomness comes in from the side. For a given $\varepsilon$, $z$ is an ordinary function of $\mu$ and $\sigma$, with slopes 1 and $\varepsilon$. The cell has just found both. This is the **reparameterization trick**: the right half of the picture at the top.
 """
 
+# %% tags=["hide-input"]
+made, panels = plotting.figure(9, 2.5, columns=2, sharey=True)
+means = torch.linspace(-1, 1, 81, dtype=torch.float64)[:, None]
+own = torch.Generator().manual_seed(seed)
+once = torch.randn(1, 50, generator=own, dtype=torch.float64)
+anew = torch.randn(81, 50, generator=own, dtype=torch.float64)
+for panel, eps_drawn, title in zip(panels, (anew, once), ("new draws", "the same ε"), strict=True):
+    panel.plot(means, means**2 + 0.25, color="grey", linewidth=3, alpha=0.5)
+    panel.plot(means, (means + 0.5 * eps_drawn).square().mean(1))
+    panel.set(xlabel=r"$\mu$", title=title)
+panels[0].set(ylabel="average of $z^2$")
+plotting.show(
+    made,
+    caption="The average of f(z) = z² over 50 draws with σ = ½, as μ moves; grey: F. Left: new draws for "
+    "each μ. Right: ε is drawn once, and z = μ + σε moves along.",
+    alt="Two parabolas over μ, each beside a wide grey one. The left curve jumps up and down around the "
+    "grey one. The right one is smooth, a little off, and has a slope everywhere.",
+)
+
 # %% [markdown]
 r"""
 ## The first estimator: along the path
@@ -616,6 +635,29 @@ more_draws = one_draw_16 / eight_draws_16
 claim("8 times the draws divide it by", more_draws, at_least=1.5, at_most=4)
 equal_cost = eight_draws_16 / batch_variance[72, 1].mean
 claim("144 passes: 16 pictures with 8 draws, over 72 with one", equal_cost, at_least=1.3, at_most=3)
+
+# %% tags=["hide-input"]
+made, (spent,) = plotting.figure(5.8, 2.9)
+size = torch.logspace(math.log10(16), math.log10(128), 50)
+spent.plot(2 * size, (V_pictures + V_draws) / size, label="more pictures, one draw")
+more = torch.linspace(1, 15, 50)
+spent.plot(
+    16 * (1 + more), (V_pictures + V_draws / more) / 16, "--", label="16 pictures, more draws"
+)
+for (M, K), found in batch_variance.items():
+    on_it = K == 1 or M == 16
+    spent.plot(M * (1 + K), found.mean, "o", color="black" if on_it else "grey")
+spent.set(
+    xscale="log", yscale="log", xlabel="passes through encoder and decoder", ylabel="variance"
+)
+spent.legend(fontsize=9)
+plotting.show(
+    made,
+    caption="The variance of a batch's slope over its cost: what the formula says (curves) and what was "
+    "measured (dots; grey: 32 pictures with two draws).",
+    alt="Two falling curves from one point. The solid one, more pictures, falls in a straight line. The "
+    "dashed one, more draws, soon flattens. The dots are close to the curves.",
+)
 
 # %% [markdown]
 r"""

@@ -364,6 +364,22 @@ claim("... ELBO below the best possible", known - seeing, equals=0, within=0.1)
 claim("Free bits of ½ nat: largest KL_j off the floor", (free_kl - 0.5).abs().max(), at_most=0.1)
 claim("... their price, nats", seeing - free, at_least=0.01, at_most=0.3)
 
+# %% tags=["hide-input"]
+plotting.bars(
+    {
+        f"{name}: {what}": round(value, 2) + 0.0  # and no -0.00
+        for name, (bound, kl) in chains.items()
+        for what, value in (("KL", kl.sum().item()), ("short of the best", known - bound))
+    },
+    [plotting.COLOURS[place] for place in (0, 1) * 3],
+    xlabel="nats",
+    caption="The three decoders of rows of pixels: what their latents say, and how far their ELBO is below "
+    "the best possible log p(x).",
+    alt="Six bars in pairs. The decoder that sees nothing has a large KL and is clearly short of the best. "
+    "The one that sees a neighbour has nearly none of either. With free bits the KL is about one nat, and "
+    "what is missing is small.",
+)
+
 # %% [markdown]
 r"""
 The decoder that sees nothing needs its latents, and pays for them. The one that sees its neighbour reaches the best possible ELBO, with a KL near zero. (It comes down slowly: little is lost while $z$ still says something. So this one was trained three times as long.) Nothing is broken here. *As a density* this is the better model. But if you wanted a code of the picture, you have none.
