@@ -93,8 +93,8 @@ To save time we go on with 32 × 32 pixels. Everything below works for 64 × 64,
 """
 
 # %%
-count = min(600, len(lying))  # five of six to train on: 500
-pictures = load_images(Path(folder), n_train=5 * count // 6, n_test=count // 6, seed=seed)
+sixth = min(600, len(lying)) // 6  # for the test: 100, and 500 to train on
+pictures = load_images(Path(folder), n_train=5 * sixth, n_test=sixth, seed=seed)
 train, test = avg_pool2d(pictures.train, 2), avg_pool2d(pictures.test, 2)
 shape = train.shape[1:]  # (3, 32, 32)
 
