@@ -135,7 +135,7 @@ NASTY = "a \"b\" & 'c' <img onerror=x> p < q"
 
 def test_caption_and_alt_are_escaped():
     page = Page(plotting.show(plotting.figure(1, 1)[0], caption="C " + NASTY, alt="A " + NASTY))
-    assert page.attributes.keys() == {"figure", "img", "figcaption"}
+    assert page.attributes.keys() == {"figure", "div", "img", "figcaption"}
     assert page.attributes["img"]["alt"] == "A " + NASTY
     assert page.text.endswith(". C " + NASTY)
 

@@ -38,6 +38,8 @@ Right, what the decoder draws for that place: one digit turns smoothly into the 
 .walk-film {{ animation: walk-film {seconds}s steps({frames}) infinite; }}
 .walk:has(input:checked) :is(.walk-place, .walk-film) {{ animation-play-state: paused; }}
 .walk > svg {{ background: white; color: black; border-radius: 4px; }}
+html[data-theme="dark"] .walk > svg {{ background: #14181e; color: #e6edf3; }}
+html[data-theme="dark"] .walk g[fill="#000000"] {{ fill: white; }}
 .walk text {{ font: 19px sans-serif; fill: currentColor; }}
 @media (prefers-reduced-motion: reduce) {{
   .walk :is(.walk-place, .walk-film) {{ animation: none; }}

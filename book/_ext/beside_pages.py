@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from dark_figures import in_both_themes
 from PIL import Image
 
 FOLDER = "_beside"
@@ -73,7 +74,7 @@ def pictures_beside(page: str, folder: Folder) -> str:
         lazy = "" if now else ' loading="lazy"'
         return f'{address} width="{width}" height="{height}" decoding="async"{lazy}'
 
-    return PNG.sub(beside, page)
+    return PNG.sub(beside, in_both_themes(page))
 
 
 def webp(png: bytes) -> bytes:

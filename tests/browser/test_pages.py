@@ -164,8 +164,8 @@ def test_search_finds_posterior_collapse(tab, site):
     {
         "reparametrization": "05_reparameterization.html#the-first-estimator",
         "reparameterisation": "05_reparameterization.html#the-first-estimator",
-        "KL increases": "02_from_ae_to_vae.html#read-the-curves",
-        "0.18215": "02_from_ae_to_vae.html#re-scaling",
+        "KL increases": "questions.html#my-kl-rises",
+        "0.18215": "questions.html#what-is-0-18215",
         "log_var": "04_analytic_kl.html#a-check-that-is-blind",
         "why is my loss negative": "questions.html#my-loss-is-negative",
         "prior hole": "02_from_ae_to_vae.html#the-same-question",

@@ -10,7 +10,9 @@ import torch
 from IPython.display import HTML
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from matplotlib.patches import Ellipse
+from matplotlib.text import Text
 from PIL import Image
 from torch import Tensor
 
@@ -22,6 +24,8 @@ COLOURS = (
 )  # fmt: skip
 
 DPI = 160  # sharp on a phone's dense screen
+# Pixels: no type gets smaller, however narrow the screen. A figure that would have to, scrolls.
+READABLE = 10
 
 STYLE = {
     "axes.prop_cycle": plt.cycler(color=COLOURS),
@@ -52,14 +56,41 @@ def show(made: Figure, *, caption: str, alt: str) -> HTML:
     """
     if not caption.strip() or not alt.strip():
         raise ValueError("a figure needs a caption and an alt text that says what is seen")
-    picture, width = png(made)
+    picture, pixels = png(made)
+    width, smallest = pixels * 96 / DPI, smallest_type(made)
+    narrowest = min(width, width * READABLE / smallest) if smallest else 0
+    look = f"max-width: 100%; width: {width:.0f}px; min-width: {narrowest:.0f}px; background: white"
     return HTML(
         '<figure class="course-figure" style="margin: 1em 0; text-align: center">'
+        '<div class="course-sheet" style="overflow-x: auto">'
         f'<img src="data:image/png;base64,{base64.b64encode(picture).decode()}" '
-        f'alt="{html.escape(alt)}" '
-        f'style="max-width: 100%; width: {width * 96 / DPI:.0f}px; background: white">'
+        f'alt="{html.escape(alt)}" data-pictures="{pictures_in(made)}" '
+        f'data-type="{smallest:.1f}" style="{look}"></div>'
         f"<figcaption>{html.escape(numbered(caption))}</figcaption></figure>"
     )
+
+
+def smallest_type(made: Figure) -> float:
+    """The height of the smallest type in a figure that is shown at full width, in pixels."""
+    texts = (text for text in made.findobj(Text) if text.get_visible() and text.get_text().strip())
+    return min((text.get_fontsize() for text in texts), default=0) * 96 / 72
+
+
+def pictures_in(made: Figure) -> str:
+    """Where the figure shows pictures: "left top width height; …", in parts of the saved figure.
+
+    A dark page has figures in other colours, but pictures must stay as they are.
+    """
+    pad = plt.rcParams["savefig.pad_inches"]
+    sheet = made.get_tightbbox().padded(pad)
+    places = []
+    for image in made.findobj(AxesImage):
+        box = image.get_window_extent()
+        x, y = box.x0 / made.dpi - sheet.x0, sheet.y1 - box.y1 / made.dpi
+        inches = (x, y, box.width / made.dpi, box.height / made.dpi)
+        sides = (sheet.width, sheet.height) * 2
+        places.append(" ".join(f"{a / b:.4f}" for a, b in zip(inches, sides, strict=True)))
+    return "; ".join(places)
 
 
 def numbered(caption: str) -> str:
