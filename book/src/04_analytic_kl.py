@@ -175,13 +175,11 @@ claim("Area with log 2π", slip_area, equals=1 / math.sqrt(2 * math.pi), within=
 
 # %% tags=["hide-input"]
 made, (bells,) = plotting.figure(5.6, 2.4)
-across = torch.linspace(-3.5, 3.5, 300)
-for power, name in ((0.5, r"with $\frac{1}{2} \log 2\pi$"), (1.0, r"with $\log 2\pi$")):
-    height = (-(across**2) / 2).exp() / (2 * math.pi) ** power
-    bells.plot(across, height)
-    bells.fill_between(
-        across, height, alpha=0.25, lw=0, label=f"{name}: area {height.sum() * 7 / 299:.2f}"
-    )
+for power, constant in ((0.5, r"with $\frac{1}{2} \log 2\pi$"), (1.0, r"with $\log 2\pi$")):
+    height = (-(bell_axis**2) / 2).exp() / (2 * math.pi) ** power
+    below = f"{constant}: area {torch.trapezoid(height, bell_axis):.2f}"
+    bells.plot(bell_axis, height)
+    bells.fill_between(bell_axis, height, alpha=0.25, lw=0, label=below)
 bells.set(xlabel="$z$", ylim=(0, None))
 bells.legend(fontsize=9, loc="upper right")
 plotting.show(
@@ -636,9 +634,9 @@ claim("Right KL, 150 steps: E[μ² + σ²] from 1, worst latent", worst["early"]
 # %% tags=["hide-input"]
 made, panels = plotting.figure(9, 2.4, columns=2, sharey=True)
 rows_of_codes = {"right,\n150 steps": early, "right": trained["right"], "slip": trained["slip"]}
-for place, codes in enumerate(rows_of_codes.values()):
+for column, codes in enumerate(rows_of_codes.values()):
     for panel, values in zip(panels, rules(*codes), strict=True):
-        panel.plot([place] * len(values), values, "o", color=plotting.COLOURS[place], alpha=0.7)
+        panel.plot([column] * len(values), values, "o", color=plotting.COLOURS[column], alpha=0.7)
 for panel, rule in zip(panels, (r"$E[\mu^2 + \sigma^2]$", r"$E[\sigma + 2\mu^2]$"), strict=True):
     panel.axhline(1, color="black", linewidth=0.8)
     panel.set(title=rule, xticks=range(3), xticklabels=rows_of_codes, xlim=(-0.5, 2.5))

@@ -638,8 +638,8 @@ claim("144 passes: 16 pictures with 8 draws, over 72 with one", equal_cost, at_l
 
 # %% tags=["hide-input"]
 made, (spent,) = plotting.figure(5.8, 2.9)
-size = torch.logspace(math.log10(16), math.log10(128), 50)
-spent.plot(2 * size, (V_pictures + V_draws) / size, label="more pictures, one draw")
+sizes = torch.logspace(math.log10(16), math.log10(128), 50)
+spent.plot(2 * sizes, (V_pictures + V_draws) / sizes, label="more pictures, one draw")
 more = torch.linspace(1, 15, 50)
 spent.plot(
     16 * (1 + more), (V_pictures + V_draws / more) / 16, "--", label="16 pictures, more draws"
