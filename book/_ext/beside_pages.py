@@ -58,21 +58,16 @@ class Folder:
 
 
 def pictures_beside(page: str, folder: Folder) -> str:
-    """Pictures become files that are loaded when they come near, the first one at once."""
-    first = True
+    """Pictures become files that are loaded when they come near, and are to be seen."""
 
     def beside(found: re.Match) -> str:
-        nonlocal first
         start, tag, name, data = found.groups()
         png = base64.b64decode(data)
         address = f'{start}{name}="{folder.put(png, ".webp", webp)}"'
         if tag == "image":  # within a drawing, which says how large it is
             return address
-        now = first and "lf-still" not in start
-        first = first and not now
         width, height = Image.open(io.BytesIO(png)).size
-        lazy = "" if now else ' loading="lazy"'
-        return f'{address} width="{width}" height="{height}" decoding="async"{lazy}'
+        return f'{address} width="{width}" height="{height}" decoding="async" loading="lazy"'
 
     return PNG.sub(beside, in_both_themes(page))
 
