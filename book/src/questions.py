@@ -370,7 +370,7 @@ spread = {
     "started otherwise": sample_posterior(*encode_all(other, train)).std(),
 }
 spread["our VAE"] = sample_posterior(*encode_all(vae, train)).std()
-print({name: f"1 / {std:.2f} = {1 / std:.2f}" for name, std in spread.items()})
+print("\n".join(f"1 / {s:.2f} = {1 / s:.2f}, {name}" for name, s in spread.items()))
 
 # %% tags=["hide-input"]
 claim(
@@ -477,7 +477,7 @@ odd = {
 score = {name: vae.elbo(pictures, n_samples=10).total for name, pictures in odd.items()}
 threshold = vae.elbo(held_out, n_samples=10).total.quantile(0.05)
 caught = {name: (values < threshold).double().mean() for name, values in score.items()}
-print({name: f"{share:.0%}" for name, share in caught.items()})
+print("\n".join(f"{share:4.0%} of {name}" for name, share in caught.items()))
 
 # %% tags=["hide-input"]
 claim("False alarms among fresh digits", caught["fresh digits"], equals=0.05, within=0.06)
@@ -501,7 +501,7 @@ plotting.show(
     caption="How the ELBO of 500 pictures is distributed. What lies left of the threshold raises an alarm.",
     alt="Three humps over the ELBO. The solid one of fresh digits lies right of a vertical line. The dashed "
     "one, upside down, lies on both sides of the line. The dotted one, half as bright, is narrow and furthest "
-    "to the right, where a second vertical line marks the black picture.",
+    "to the right. A second vertical line, the black picture, stands at the right end of the solid hump.",
 )
 
 # %% [markdown]
