@@ -39,6 +39,9 @@
       sizes.observe(box);
       box.addEventListener("scroll", () => look(box), { passive: true });
     }
+    // What has been folded has had no size yet.
+    document.addEventListener("toggle", ({ target }) =>
+      target.querySelectorAll(MAY_SCROLL).forEach(look), true);
     document.addEventListener("load", ({ target }) => { // a picture that has arrived
       const sheet = target.closest?.(".course-sheet");
       if (sheet) look(sheet);
