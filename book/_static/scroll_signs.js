@@ -11,7 +11,7 @@
     const wide = scrolls(box), left = box.scrollLeft;
     box.classList.toggle("goes-on", wide && left + box.clientWidth < box.scrollWidth - 1);
     box.classList.toggle("came-from", wide && left > 1);
-    if (wide && !box.hasAttribute("tabindex")) box.tabIndex = 0; // the arrow keys scroll it
+    if (wide) box.tabIndex = 0; // the arrow keys scroll it
     if (wide && !left && !signs.has(box)) signs.set(box, arrow(box));
     if (!wide || left) signs.get(box)?.remove();
     if (wide && !left) place(signs.get(box), box);
@@ -34,6 +34,8 @@
 
   const sizes = new ResizeObserver((all) => all.forEach(({ target }) => look(target)));
   document.addEventListener("DOMContentLoaded", () => {
+    // A font that arrives widens what a box holds, and not the box.
+    document.fonts.ready.then(() => document.querySelectorAll(`main :is(${MAY_SCROLL})`).forEach(look));
     for (const box of document.querySelectorAll(MAY_SCROLL)) {
       if (!box.closest("main")) continue;
       sizes.observe(box);

@@ -521,7 +521,10 @@ def swipe(page, start, end):
         client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
         page.wait_for_timeout(16)
     client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
+    before = None
+    while (now := page.evaluate("scrollY")) != before:  # the page glides on for a moment
+        before = now
+        page.wait_for_timeout(300)
 
 
 def test_figures_run_in_jupyterlab_twice_over_and_in_colab(open_page, figures):
