@@ -71,6 +71,29 @@ for noise in (0.3, 0.1, 0.01, 0.001):
 # %% tags=["hide-input"]
 claim("log p(x) beside the line, at noise 0.001", log_p, at_most=-1000)
 
+# %% tags=["hide-input"]
+made, (sheet, fall) = plotting.figure(9, 2.8, columns=2)
+for step, (noise, colour) in enumerate(zip((0.3, 0.1, 0.03), plotting.COLOURS, strict=False)):
+    own = torch.Generator().manual_seed(seed)
+    places = torch.randn(300, 1, generator=own).expand(-1, 2) * torch.tensor([1.0, 0.0])
+    places = places + noise * torch.randn(300, 2, generator=own)
+    sheet.scatter(*places.T, s=4, color=colour, zorder=step, label=rf"$\sigma_x$ = {noise}")
+sheet.plot(*x, "x", color="black", markersize=9, zorder=9)
+sheet.set(xlim=(-2.5, 2.5), ylim=(-1, 1), xlabel="along the line", ylabel="across")
+sheet.legend(fontsize=9, loc="lower right", markerscale=2)
+noises = torch.logspace(-2.5, 0.3, 100)
+stds = torch.stack([(1 + noises**2).sqrt(), noises], 1)
+fall.plot(noises, Normal(0.0, stds).log_prob(x).sum(1))
+fall.set(xscale="log", ylim=(-25, 2), xlabel=r"$\sigma_x$", ylabel=r"$\log p(x)$ [nats]")
+plotting.show(
+    made,
+    caption="Left: draws of a model whose sheet is a line, with three sizes of noise, and a picture x "
+    "that is 0.1 beside the line (cross). Right: the log-density of that x over the noise.",
+    alt="Left, clouds of points around a horizontal line, each thinner than the one before; the cross "
+    "is just above the line, outside of the thinnest cloud. Right, a curve that rises steeply with "
+    "the noise, is highest near 0.1, and falls slowly afterwards.",
+)
+
 # %% [markdown]
 r"""
 Logarithms here are natural, so the unit is the **nat**. One nat is 1.44 bits.

@@ -189,6 +189,13 @@ claim("Trained with c = 1: active latents of ten", used, equals=0, within=0)
 varies = blob.reconstruct(digits.test).var(0).sum() / digits.test.var(0).sum()
 claim("... its reconstructions vary, relative to the pictures", varies, at_most=0.01)
 
+# %% tags=["hide-input"]
+plotting.rows(
+    {"test": digits.test[:10], "$c = 1$": blob.reconstruct(digits.test[:10])},
+    caption="Test pictures, and what the VAE that was trained with c = 1 makes of them.",
+    alt="Two rows of ten pictures. Above, ten digits. Below, ten times the same grey blob.",
+)
+
 # %% [markdown]
 r"""
 Every picture comes out as the same grey blob. If you meet one, look at this line first. Other networks, more pictures and longer training do not help: [chapter 7](07_posterior_collapse.ipynb) proves that the blob is the best that this loss allows.
@@ -358,6 +365,20 @@ claim("σ² from draws, relative to the best", drawn / best, equals=1, within=1e
 claim("σ² from means, relative to the quadratic's solution", means / low, equals=1, within=1e-6)
 claim("σ² from means, relative to the best", means / best, at_least=0.7, at_most=0.9)
 claim("σ² at β = 2, relative to β = 1", doubled / drawn, equals=39 / 29, within=1e-6)
+
+# %% tags=["hide-input"]
+plotting.bars(
+    {
+        "draws": drawn / best.item(),
+        "means": means / best.item(),
+        "draws, β = 2": doubled / best.item(),
+    },
+    [plotting.COLOURS[place] for place in (0, 1, 2)],
+    xlabel=r"$\sigma_x^2$ in units of the best",
+    caption="Where σₓ² ends if it follows the error of draws, the error of posterior means, and the error "
+    "of draws with β = 2.",
+    alt="Three bars. Draws end at 1.00. Means end clearly below it, draws with β = 2 clearly above.",
+)
 
 # %% [markdown]
 r"""
@@ -583,6 +604,20 @@ if never_lit >= 20:
     claim("Clamp from -2 to -3, nats per pixel never lit", per_step, equals=1, within=0.05)
 else:
     print("Too few pixels are black in every one of these pictures to measure it.")
+
+# %% tags=["hide-input"]
+unsure = trained.decode(encode_all(trained, digits.test[:8]).mean)
+plotting.rows(
+    {
+        "test": digits.test[:8],
+        "mean": unsure.mean,
+        r"$\sigma_x$": unsure.log_std.exp() / unsure.log_std.exp().quantile(0.99),
+    },
+    caption="The decoder per_pixel: test pictures, their means, and the σₓ that it gives each pixel (the "
+    "lighter, the larger).",
+    alt="Three rows of eight pictures: digits, blurred reconstructions, and maps that are black at the "
+    "border and light in the middle, where strokes may be.",
+)
 
 # %% [markdown]
 r"""

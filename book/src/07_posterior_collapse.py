@@ -197,6 +197,19 @@ claim("Suspects: the largest KL, nats", worst["KL"], at_most=0.01)
 claim("Suspects: most active latents", worst["active"], equals=0, within=0)
 claim("Suspects: output off the mean picture, RMS, at most", worst["off"], at_most=0.1)
 
+# %% tags=["hide-input"]
+plotting.rows(
+    {
+        name: torch.cat([images[:2], images.mean(0, keepdim=True), model.reconstruct(images[:2])])
+        for name, (model, images) in suspects.items()
+    },
+    width=4.2,
+    caption="For each suspect: two of its training pictures, the mean of all of them, and what comes out "
+    "for the two.",
+    alt="Six rows of five pictures. In each row the first two are different digits, and the last three "
+    "look alike: the same blurred mean picture.",
+)
+
 # %% [markdown]
 r"""
 None of them matters. So the deeper decoder did not help, and they concluded that it is not the decoder. That was right, and it was luck. Perhaps an even deeper one would have helped? A failed attempt proves nothing. You will see a proof in a minute.
@@ -373,6 +386,21 @@ for _ in range(4):
 share = makes[0] / collapse.implied_std(1, D)
 claim("c = 1: error it makes, in units of what it is told", share, at_most=0.1)
 claim("In the end: makes, in units of told", makes[-1] / makes[-2], equals=1, within=0.15)
+
+# %% tags=["hide-input"]
+made, (steps,) = plotting.figure(5.6, 2.6)
+told_then_made = [collapse.implied_std(1, D), *makes]
+steps.plot(range(5), told_then_made[:5], "o--", label="told")
+steps.plot(range(5), makes, "s-", label="makes")
+steps.set(yscale="log", xticks=range(5), xlabel="round", ylabel="error per pixel")
+steps.legend()
+plotting.show(
+    made,
+    caption="The error that the VAE is told and the one that it makes. Round 0 is the collapsed one, with "
+    "c = 1. From then on it is told what the last one made.",
+    alt="Two lines over five rounds, on a logarithmic axis. In round 0 what is told is far above what is "
+    "made. Afterwards both fall together and meet.",
+)
 
 # %% [markdown]
 r"""

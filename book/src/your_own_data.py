@@ -398,6 +398,20 @@ mine = own.elbo(probe)
 torch.manual_seed(seed)
 claim("ELBO here minus the package's", (mine - one.elbo(probe).total).abs().max(), at_most=1e-3)
 
+# %% tags=["hide-input"]
+made, panels = plotting.figure(9, 2.6, columns=2)
+for column, panel in zip((3, 0), panels, strict=True):
+    values = table[:, column]
+    panel.hist(values, bins=40, color=plotting.COLOURS[0], alpha=0.7)
+    panel.set(xlabel=("mean radius", "", "", "mean area")[column], ylabel="patients")
+plotting.show(
+    made,
+    caption="Two of the thirty columns, in their own units. In a squared error, columns like the left one "
+    "are nearly all that counts.",
+    alt="Two histograms, both with a tail to the right. The left one, areas, runs from 150 to 2500. The "
+    "right one, radii, runs from 7 to 28.",
+)
+
 # %% [markdown]
 r"""
 Logarithms or not? Both ways end in a density of the *original* numbers. If $y = (\log x - m)/s$, then $p(x) = p(y) / (s\,x)$, so $\log(s\,x)$ is to be taken off the ELBO for each column. Without that the two could not be compared. Some columns hold zeros, so we add a hundredth of the mean first.
@@ -492,6 +506,21 @@ errors = {
 print("error of what was filled in:", *(f"{name} {value:.2f}" for name, value in errors.items()))
 claim("Filled in by the VAE, relative to the mean", errors["VAE"] / errors["mean"], at_most=0.75)
 claim("... to five neighbours", errors["VAE"] / errors["neighbours"], equals=1, within=0.3)
+
+# %% tags=["hide-input"]
+made, panels = plotting.figure(9, 2.9, columns=2, sharey=True)
+blank = holes[469:]
+for panel, name in zip(panels, ("VAE", "neighbours"), strict=True):
+    panel.plot(standard[469:][blank], filled_in[name][blank], ".", markersize=4, alpha=0.6)
+    panel.plot((-3, 4), (-3, 4), color="black", linewidth=0.8)
+    panel.set(title=f"{name}: error {errors[name]:.2f}", xlabel="what stood there")
+panels[0].set(ylabel="what was filled in")
+plotting.show(
+    made,
+    caption="The numbers of test rows that were blotted out, against what was filled in, in standardised "
+    "columns. On the line it is right.",
+    alt="Two clouds of dots along a rising line, about equally wide.",
+)
 
 # %% [markdown]
 r"""
