@@ -331,13 +331,6 @@ def test_there_are_chapters():
     assert len(CHAPTERS) >= 2
 
 
-# A reader meets at most 120 lines of code on a page, none cut off at the side. These chapters were
-# written when 220 were allowed; take a name out when its chapter is rewritten.
-LONGER = {
-    "10_faces",
-}
-
-
 @pytest.fixture
 def visible(chapter):
     """The cells whose code is not folded, each a list of lines."""
@@ -357,17 +350,15 @@ def test_few_visible_cells_are_longer_than_25_lines(visible, request):
 CAPTION = re.compile(r"\s*(caption=|alt=|[rf]?\")")
 
 
-def test_a_reader_meets_few_lines_of_code(chapter, visible, request):
-    most = 220 if request.node.callspec.id in LONGER else 120
-    assert sum(map(is_code, sum(visible, []))) <= most
+def test_a_reader_meets_few_lines_of_code(chapter, visible):
+    assert sum(map(is_code, sum(visible, []))) <= 120
     # Folded ones are read, too. Their captions and descriptions are read on the page.
     everything = [line for line in sum(code_of(chapter), []) if not CAPTION.match(line)]
     assert sum(map(is_code, everything)) <= 350
 
 
-def test_no_visible_line_is_wider_than_a_page(visible, request):
-    if request.node.callspec.id not in LONGER:
-        assert not [line for line in sum(visible, []) if len(line) > 88]
+def test_no_visible_line_is_wider_than_a_page(visible):
+    assert not [line for line in sum(visible, []) if len(line) > 88]
 
 
 def text_of(chapter):

@@ -3,14 +3,6 @@ r"""
 # 10 · Faces with a transformer
 
 The last system of this course is the largest: colour pictures of 64 × 64 pixels, a network that attends over patches, and a $\sigma_x$ for every pixel. Nothing in the mathematics is new. So you can do what readers of a long training log seldom do: say beforehand which numbers must come out, and look.
-
-**After this chapter you can**
-
-- say what each part of a transformer VAE is for, and show that it is;
-- read two ratios of a trained model, and say what they presuppose before you accuse a loss;
-- read a map of $\sigma_x$, and the difference between a mean and a sample;
-- put a smile on a face, and *measure* whether it arrived;
-- judge an interpolation by what it should have been.
 """
 
 # %%
@@ -54,6 +46,14 @@ plotting.tiles(
 
 # %% [markdown]
 r"""
+**After this chapter you can**
+
+- say what each part of a transformer VAE is for, and show that it is;
+- read two ratios of a trained model, and say what they presuppose before you accuse a loss;
+- read a map of $\sigma_x$, and the difference between a mean and a sample;
+- put a smile on a face, and *measure* whether it arrived;
+- judge an interpolation by what it should have been.
+
 Why drawn faces? Each of them is made from sixteen **factors**: the smile from −1 to 1, glasses or none, how far the head is turned, where the light comes from, colours. No photo tells you these numbers. Here we know them, so a claim such as "this direction in latent space is the smile" can be checked. The factors are independent of each other. (For your own pictures, see [Your own data](your_own_data.ipynb).)
 
 ## A picture as a sequence
@@ -64,17 +64,20 @@ A **transformer** ([Vaswani et al. 2017](https://arxiv.org/abs/1706.03762)) work
 # %%
 size = {"patch": 8, "width": 256, "depth": 4, "heads": 4}
 source = TransformerVAE((3, 64, 64), latent_dim=64, std="per_pixel", **size)
+
+x = faces.test[:8]
+patches = unfold(x, 8, stride=8)  # (8, 192, 64): the pixels of each patch, one by one
+by_hand = patches.transpose(1, 2) @ source.encoder.embed.weight.flatten(1).T
+tokens = source.encoder.embed(x).flatten(2).transpose(1, 2)
+tokens = tokens - source.encoder.embed.bias
+
+# %% tags=["hide-input"]
 w, pixels, d = 256, 8 * 8 * 3, 64
 block = 12 * w**2 + 13 * w  # attention 4 w² + 4 w, two layers 8 w² + 5 w, two norms 4 w
 encoder = (pixels + 1) * w + w + 4 * block + 2 * w + (w + 1) * 2 * d
 decoder = (d + 1) * w + 4 * block + 2 * w + (w + 1) * 2 * pixels
 parameters = sum(values.numel() for values in source.parameters())
 claim("Parameters of the published size", parameters, equals=encoder + decoder, within=0)
-
-x = faces.test[:8]
-patches = unfold(x, 8, stride=8)  # (8, 192, 64): the pixels of each patch, patch by patch
-by_hand = patches.transpose(1, 2) @ source.encoder.embed.weight.flatten(1).T
-tokens = source.encoder.embed(x).flatten(2).transpose(1, 2) - source.encoder.embed.bias
 off = (tokens - by_hand).abs().max()
 claim("Tokens minus one linear map of the patches, at most", off, at_most=1e-5)
 
@@ -159,13 +162,14 @@ def train(loss):
     shape = {"patch": 4, "width": 32, "depth": 1, "heads": 2, "place_maps": True}
     model = TransformerVAE((3, 16, 16), 8, std="per_pixel", lowest_std=0.03, **shape)
     for lr, steps in ((4e-3, 500), (1e-3, 150)):
-        history = fit(model, loss, small[0], steps=steps, batch_size=50, lr=lr, seed=seed)
+        options = {"steps": steps, "batch_size": 50, "lr": lr, "seed": seed}
+        history = fit(model, loss, small[0], **options)
     return model.requires_grad_(False), history
 
 
 models = {"right": train(right), "published": train(published)}
 
-# %%
+# %% tags=["hide-input"]
 found = {}
 print("            σ/RMSE  E[μ²+σ²]  E[2μ²+σ]   KL  reported")
 for name, (model, history) in models.items():
@@ -185,6 +189,23 @@ claim("published: E[μ² + σ²]", found["published"][1], at_most=0.7)
 claim("published: its own identity, E[2μ² + σ]", found["published"][2], equals=1, within=0.3)
 claim("published: reported KL over the KL", found["published"][3], at_least=2)
 
+# %% tags=["hide-input"]
+made, (ratios,) = plotting.figure(6.2, 2.6)
+predicted = {"right": {0: 1, 1: 1}, "published": {0: math.sqrt(2), 2: 1}}
+for shift, (name, values) in zip((-0.1, 0.1), found.items(), strict=True):
+    (dots,) = ratios.plot([k + shift for k in range(3)], values[:3], "o", label=name)
+    for k, line in predicted[name].items():
+        ratios.hlines(line, k + shift - 0.09, k + shift + 0.09, color=dots.get_color())
+ratios.set(ylim=(0, None), xticks=range(3))
+ratios.set_xticklabels(["σ / RMSE", "$E[\\mu^2 + \\sigma^2]$", "$E[2\\mu^2 + \\sigma]$"])
+ratios.legend()
+plotting.show(
+    made,
+    caption="What the two losses end with (dots), and what was said beforehand (short lines).",
+    alt="Three pairs of dots. The dots of the right loss are near its lines at 1 for the first two ratios. "
+    "Those of the published one are near the root of 2 for the first, and near 1 for the third.",
+)
+
 # %% [markdown]
 r"""
 Two ratios from a few hundred pictures, and the two losses are told apart. But mind what the ratios presuppose. Both are statements about an *optimum*. σ/RMSE is 1 only if no bound holds $\sigma_x$ and all pixels are counted. And $\mathbb{E}[\mu^2 + \sigma^2] = 1$ comes late where the KL is a small part of the loss ([chapter 4](04_analytic_kl.ipynb)): a right loss can be far from it for a very long time. So a ratio of 1.4 or ½ is a reason to read the code, and not yet a verdict. If you have the code, let the doctor (`vae_course.doctor`) probe the formulas by their values. That needs no training at all.
@@ -199,14 +220,15 @@ Two settings are worth a word. `--place-maps` gives each place a linear map of $
 # %%
 model, record, log = load_shipped("faces")
 model.requires_grad_(False)
+x, q = faces.test, encode_all(model, faces.test)
+decoded = model.decode(q.mean)
+
+# %% tags=["hide-input"]
 runs = [*record["earlier"], record]
 for run in runs:
     print(textwrap.fill(run["command"], 90), f"# {run['step']:,} steps", sep="\n")
 hours, threads = sum(run["seconds"] for run in runs) / 3600, record["machine"]["threads"]
 print(f"{record['parameters']:,} weights, {hours:.1f} hours on {threads} busy core")
-
-x, q = faces.test, encode_all(model, faces.test)
-decoded = model.decode(q.mean)
 total, reconstruction, kl = estimate_elbo(model, x, batch_size=250).values()
 for name, ours in (("elbo", total), ("kl", kl)):
     error = math.hypot(ours.standard_error, record["test"][f"{name}_se"])
@@ -219,7 +241,7 @@ r"""
 How good is it? The page above reports a mean squared error of 0.02597 and calls it "not bad". The number is for pixels from 0 to 1, on *training* pictures. As **PSNR**, $-10 \log_{10} \text{MSE}$, it is 15.9 dB. On the scale from −1 to 1 that the model was trained on, it would be four times as large. No number of this kind means much alone. Give it two neighbours: the error of the *mean picture*, which uses no $z$, and the error on pictures that were not trained on.
 """
 
-# %%
+# %% tags=["hide-input"]
 mse = (x - decoded.mean).square().mean()
 no_code = (x - faces.train.mean(0)).square().mean()
 seen = load_images("faces", n_train=500, n_test=1).train  # it was trained on these
@@ -241,16 +263,19 @@ There are two remedies, and neither changes a reconstruction. `latents.rescale` 
 # %%
 torch.manual_seed(seed)
 noise = torch.randn(100, model.latent_dim)
-made, matched = model.decode(noise), model.decode(matched_gaussian(q.mean, noise)).mean
+made = model.decode(noise)
+matched = model.decode(matched_gaussian(q.mean, noise)).mean
+
+scaled = deepcopy(model)
+saved = rescale(scaled, faces.train[:1_000])
+again = scaled.decode(noise).mean
+
+# %% tags=["hide-input"]
 identity = (q.mean**2 + (2 * q.log_std).exp()).mean(0)
 claim("Shipped model: E[μ² + σ²], mean over latents", identity.mean(), at_most=0.75)
 nearest = [torch.cdist(p.flatten(1), x.flatten(1)).amin(1).mean() for p in (made.mean, matched)]
 closer = nearest[1] / nearest[0]
 claim("Distance to the nearest face, matched over prior", closer, at_most=0.8)
-
-scaled = deepcopy(model)
-saved = rescale(scaled, faces.train[:1_000])
-again = scaled.decode(noise).mean
 closer = torch.cdist(again.flatten(1), x.flatten(1)).amin(1).mean() / nearest[0]
 claim("Re-scaled: nats of KL saved on these training faces", saved.nats, at_least=5)
 claim("Distance to the nearest face, re-scaled over prior", closer, at_most=0.8)
@@ -283,6 +308,8 @@ That pictures get sharper because σ falls is half of the truth ([chapter 6](06_
 # %%
 draw = model.decode(sample_posterior(*q))
 std, error = draw.log_std.exp(), x - draw.mean
+
+# %% tags=["hide-input"]
 map_std, map_error = (v.square().mean((0, 1)).sqrt().flatten() for v in (std, error))
 together = torch.corrcoef(torch.stack([map_std, map_error]))[0, 1]
 claim("Correlation of both maps, pixel by pixel", together, at_least=0.75)
@@ -333,10 +360,14 @@ codes = encode_all(model, faces.train[:1_500]).mean
 learned = {name: values[:1_500] for name, values in faces.train_factors.items()}
 with_ = {"smile": learned["smile"] > 0.5, "glasses": learned["glasses"] == 1}
 without = {"smile": learned["smile"] < 0, "glasses": learned["glasses"] == 0}
-plain = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)]
-before, directions = reader.read(model.decode(plain).mean), {}
+directions = {}
 for name in with_:
     directions[name] = codes[with_[name]].mean(0) - codes[without[name]].mean(0)
+
+# %% tags=["hide-input"]
+plain = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)]
+before = reader.read(model.decode(plain).mean)
+for name in with_:
     values = learned[name].float()
     asked = values[with_[name]].mean() - values[without[name]].mean()
     after = reader.read(model.decode(plain + directions[name]).mean)
@@ -393,6 +424,8 @@ candidates = {
 }
 error = {name: (guess - middle).square().mean() for name, guess in candidates.items()}
 print("  ".join(f"{name} {value:.5f}" for name, value in error.items()))
+
+# %% tags=["hide-input"]
 blend, codes_, theirs, best = (error[name] for name in candidates)
 claim("Middle of codes: error, relative to pixels", codes_ / blend, at_most=0.6)
 claim("... relative to decoding the true middle", codes_ / best, at_most=3.5)
@@ -426,7 +459,7 @@ One number is left, sharpness from [chapter 9](09_blur.ipynb). Means are softer 
 And all of it once more on other pictures: on patches of four photographs, and on your portraits, if you set `VAE_COURSE_PORTRAITS` to a folder of them. The same fully connected VAE is trained for some seconds on each, at 32 × 32 pixels and with one shared $\sigma_x$. Do not expect beauty. Expect σ/RMSE to be near 1, on any pictures. (A little above it, if anything: this $\sigma_x$ follows the error of the last batches, and the error falls.) And do not take the last column for praise: after so few steps it counts grain, too ([chapter 9](09_blur.ipynb)). And the blur of CIFAR-10, well known from a page that averaged its loss over pixels, is no property of CIFAR-10: that loss has a $\sigma_x$ of $\sqrt{1536} \approx 39$ built in, for pixels between 0 and 1.
 """
 
-# %%
+# %% tags=["hide-input"]
 pictures = {"decoded": decoded.mean, "means": matched, "samples": grains}
 detail = laplacian_variance(x).mean()
 sharp = {name: (laplacian_variance(p).mean() / detail).item() for name, p in pictures.items()}
@@ -437,7 +470,7 @@ claim(
     "σ_x behind an MSE averaged over 3072 pixels", math.sqrt(3072 / 2), equals=39.19, within=0.005
 )
 
-# %%
+# %% tags=["hide-input"]
 few = {"n_train": 700, "n_test": 80, "seed": seed}
 sets = {"faces": faces, "photos": load_images("photos", **few)}
 if portraits := os.environ.get("VAE_COURSE_PORTRAITS"):
