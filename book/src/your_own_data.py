@@ -2,7 +2,7 @@
 r"""
 # Your own data
 
-You have a folder of pictures, or a table, and want a VAE of it. This page does both, from the files to new draws. Reading takes about 25 minutes.
+You have a folder of pictures, or a table, and want a VAE of it. This page does both, from the files to new draws.
 
 **After this page you can**
 
