@@ -80,6 +80,11 @@ def fresh(browser):
         context.close()
 
 
+def often(name):
+    """Exercises and solutions, which have neither pictures nor figures, once a week."""
+    return [pytest.mark.weekly] if name.startswith(("exercises/", "solutions/")) else []
+
+
 def transferred(tab):
     """Bytes on the way, headers included, by address: filled as they come."""
     client, addresses, sent = tab.context.new_cdp_session(tab), {}, {}
@@ -96,7 +101,7 @@ def transferred(tab):
     return sent
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=often(name)) for name in PAGES])
 def test_a_page_is_light_down_to_its_foot(name, fresh, server, record_property):
     tab = fresh()
     sent = transferred(tab)
