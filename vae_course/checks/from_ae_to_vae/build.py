@@ -88,8 +88,9 @@ def judge(encoder: Callable, decoder: Callable, x: Tensor) -> None:
     )
     require(
         width < 0.6,
-        "The posteriors are far wider than the best ones: precision does not pay. Is the squared "
-        "error summed over the pixels, and divided by 2σ_x²? Was it trained long enough?",
+        "The posteriors are far wider than the best ones: precision does not pay. Is z drawn with "
+        "σ? Is the squared error summed over the pixels, and divided by 2σ_x²? Was it trained "
+        "long enough?",
     )
     found = reached(mean, log_std, decoder, x)
     require(
