@@ -26,13 +26,14 @@ FASHION := $(if $(DATA),$(wildcard $(DATA)/FashionMNIST))
 ARCHIVE := $(wildcard ../shared/data/CongressFaces/congress_faces.zip)
 PORTRAITS := $(or $(VAE_COURSE_PORTRAITS),$(if $(ARCHIVE),$(abspath _build/portraits)))
 NBVAL := pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 -p no:cacheprovider -n 2 --dist loadfile --no-loadscope-reorder
+BUILD := jupyter-book build book --config $(abspath _config.yml) --toc $(abspath _toc.yml) --path-output . -W -n --keep-going
 ON_MNIST = VAE_COURSE_DATA=$(DATA) VAE_COURSE_PORTRAITS=$(PORTRAITS)
 # `make all` sets this: then tests marked `weekly` run, too, and checks are tried with more seeds.
 EVERYTHING ?=
 NOT := $(if $(EVERYTHING),,-m "not weekly")
 SEEDS ?= 20
 
-.PHONY: setup book quick test all lint unit chapters sets executed browser pages newest notebooks nbgrader repository serve clean bench claims reference lock
+.PHONY: setup book epub pdf quick test all lint unit chapters sets executed browser pages newest notebooks nbgrader repository serve clean bench claims reference lock
 
 setup: $(VENV)/ready
 
@@ -58,8 +59,17 @@ executed: setup _build/fresh
 	python tools/execute.py $(CHAPTERS) $(SOLUTIONS)
 
 book: executed
-	jupyter-book build book --config $(abspath _config.yml) --toc $(abspath _toc.yml) --path-output . -W -n --keep-going
+	$(BUILD)
 	@echo "Open file://$(abspath _build/html/index.html)"
+
+# The whole book in one file.
+epub: executed
+	$(BUILD) --builder custom --custom-builder epub
+	@echo "The book is _build/epub/vae-course.epub"
+
+pdf: executed
+	$(BUILD) --builder singlehtml
+	python tools/print_book.py _build/singlehtml/index.html _build/vae-course.pdf
 
 # For each commit: what trains nothing and runs no notebook.
 quick: lint
