@@ -35,6 +35,17 @@ SYMPTOMS = (
     "sigma_not_rmse",
     "train_test_gap",
 )
+COLLAPSE = ("collapsed_latents", "decoder_ignores_z")
+HARMLESS = (  # no cause of a collapse
+    *COLLAPSE,
+    "aggregate_misses_prior",
+    "bernoulli_on_grey",
+    "constant_wrong",
+    "test_in_train",
+    "train_test_gap",
+    "not_deterministic",
+)
+CAUSES = frozenset(ORDER) - set(HARMLESS)
 
 
 def examine(
@@ -50,6 +61,7 @@ def examine(
     batch_size: int | None = None,
     most: int = 2000,
     at_once: int = 500,
+    gigabytes: float = 4.0,
     seed: int = 0,
 ) -> Report:
     """Examine a VAE: what its loss weighs, how its latents and outputs behave.
@@ -67,12 +79,13 @@ def examine(
     beta    the KL weight you mean to use; 1 if it is not given
     batch_size  the batch that you train with, if your loss holds it as a number
     most, at_once  how many pictures are looked at, of each set, and how many at a time
+    gigabytes  fewer are looked at where 12 times their size would be more than that; at least 50
 
     Nothing is changed: parameters, buffers, modes, gradients, counters and random states that your
     functions can be seen to reach are afterwards as before; a warning names what cannot be put
     back. Cost: each picture is encoded and decoded about ten times, the loss is called some
-    hundred times on two made-up examples; memory holds the model twice and the `most` pictures
-    about ten times.
+    hundred times on two made-up examples; memory holds the model twice and the pictures that are
+    looked at up to 12 times, and what your networks make of `at_once` pictures.
 
     For the VAE of this course, whose answers have named fields:
 
@@ -87,6 +100,7 @@ def examine(
     Raises TypeError or ValueError for functions and pictures that do not fit together.
     """
     _require_arguments(images, test_images, spread, beta)
+    most = min(most, max(50, int(gigabytes * 2**30 / (12 * images[0].nbytes))))
     test = None if test_images is None else _some(test_images, seed, most)
     if broken := judge_numbers(images):
         return sorted_report(broken, {"pixels D": images[0].numel()})
@@ -137,25 +151,63 @@ def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
         sampled, found = probe_sampling(draw, posterior.mean.shape[1:])
     declared, trained = PLAIN.get(declared, declared), None
     see = _see(patient, law, posterior)
-    if law is not None and sample is None:
+    learned = _has_learned(patient, posterior, see)
+    if law is not None and sample is None and learned:
         trained = meaning_at_rest(patient, posterior, law.probe.loss, law)
     meaning, slips = read_spread(declared, sampled, law, trained)
     seen = symptoms.observe(patient, patient.pictures, meaning, see, seed)
     on_loss = [] if law is None else judge_law(law)
     found += slips + on_loss + symptoms.judge_twice(patient, posterior)
-    found += _on_behaviour(patient, law, seen, _kl_is_right(law, slips + on_loss))
+    found += _on_scale(patient, law, seen, learned)
+    found += _on_behaviour(patient, seen, _kl_is_right(law, slips + on_loss))
     found += judge_encoder(patient, posterior)
     found += _on_pictures(patient, law, seen, decoder_reach(patient, posterior, see))
     numbers = _measurements(patient, law, seen, f"{'exp of ' * patient.positive}{meaning}")
     if law is not None:
-        on_use, weights = judge_use(law, patient, seen, 1.0 if beta is None else beta)
+        on_use, weights = judge_use(law, patient, seen, 1.0 if beta is None else beta, learned)
         found += on_use + judge_gain(law, patient.pictures, seen.reconstructions)
         numbers |= weights
+    found = _as_certain(found, law, _at_rest(patient, seen))
+    if not learned:  # where the latents lie is then no more than a note
+        found = [
+            replace(f, severity="note") if f.name == "aggregate_misses_prior" else f for f in found
+        ]
     if test is not None:
         tested = symptoms.observe(patient, test, meaning, see, seed)
         found += symptoms.judge_gap(seen, tested)
         numbers["RMSE on test pictures"] = tested.rmse
     return sorted_report(found, numbers)
+
+
+def _has_learned(patient, posterior, see) -> bool:
+    """A fifth of the pictures' variance is explained: training has left its first steps."""
+    x = patient.pictures.float()
+    left = (see(patient.picture(posterior.mean).point).float() - x).square().mean()
+    return bool(left < 0.8 * x.var(0, unbiased=False).mean())
+
+
+def _at_rest(patient, seen) -> bool:
+    """A collapsed model that has arrived: it paints the mean picture, and its KL is all but 0."""
+    return seen.kl.sum().item() < 0.05 and seen.rmse < 1.01 * _flat_error(patient)
+
+
+def _as_certain(found: list[Finding], law, at_rest: bool) -> list[Finding]:
+    """A collapse without a cause is no more than a note: every training passes through one.
+
+    Right models, too, paint one picture for their first hundred steps or so. Where the loss is not
+    shown, or not understood, it is a warning once it rests there.
+    """
+    if any(f.severity != "note" and f.name in CAUSES for f in found):
+        return found
+    right = law is not None and law.known == 2
+    words = " Early in training every model is like that: train on, and examine it again."
+    severity = "warning" if at_rest and not right else "note"
+    return [
+        replace(f, severity=severity, evidence=f.evidence + words)
+        if f.name in COLLAPSE and f.severity == "error"
+        else f
+        for f in found
+    ]
 
 
 def _see(patient, law, posterior) -> Callable:
@@ -194,12 +246,17 @@ def _flat_error(patient) -> float:
     return patient.pictures.float().var(0, unbiased=False).mean().sqrt().item()
 
 
-def _on_behaviour(patient, law, seen, kl_is_right) -> list[Finding]:
+def _on_behaviour(patient, seen, kl_is_right) -> list[Finding]:
     found = symptoms.judge_latents(seen) + symptoms.judge_aggregate(seen, kl_is_right)
-    found += symptoms.judge_untrained(patient, seen)
-    if not _scale_is_ignored(law):
-        found += symptoms.judge_scale(seen, _scale_meaning(patient, law))
-    return found
+    return found + symptoms.judge_untrained(patient, seen)
+
+
+def _on_scale(patient, law, seen, learned: bool) -> list[Finding]:
+    """The decoder's own σ; in the first steps of training it is still on its way."""
+    if _scale_is_ignored(law):
+        return []
+    found = symptoms.judge_scale(seen, _scale_meaning(patient, law))
+    return found if learned or law is None else [replace(f, severity="note") for f in found]
 
 
 def _scale_is_ignored(law) -> bool:

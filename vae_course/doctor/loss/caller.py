@@ -182,6 +182,23 @@ class Probe:
         power = round(math.log2(max(ratio, 1e-9)))
         return power if abs(ratio / 2**power - 1) < (0.25 if self.noisy else 0.01) else None
 
+    def squared_share(self, a: dict, b: dict) -> float:
+        """Which share of the difference, at 16 examples, grows as the batch squared; 0 if unclear.
+
+        The difference must be d0 + d1 n + d2 n² at n = 2, 4, 8 and 16 examples.
+        """
+        counts = torch.tensor([2.0, 4.0, 8.0, 16.0], dtype=torch.float64)
+        try:
+            grown = [self.value(a, int(n)) - self.value(b, int(n)) for n in counts]
+        except RuntimeError:  # made for one batch size
+            return 0.0
+        grown = torch.tensor(grown, dtype=torch.float64)
+        design = torch.stack([torch.ones(4, dtype=torch.float64), counts, counts**2], 1)
+        solved = torch.linalg.lstsq(design, grown[:, None]).solution[:, 0]
+        if (design @ solved - grown).abs().max() > 1e-6 * grown.abs().max():
+            return 0.0
+        return (solved[2] * 256 / grown[3]).item()
+
     def _copies(self, at: dict, count: int) -> dict:
         return self._stack([at], count)
 

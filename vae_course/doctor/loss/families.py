@@ -65,7 +65,8 @@ class Squares(Family):
     def constants(self, unit, pixels):
         summed = self.normaliser(self.sigma(unit), pixels)
         averaged = self.normaliser(self.sigma(unit * pixels), pixels) / pixels
-        return [summed, averaged], [0.0, unit * pixels * HALF_LOG_2PI]
+        log_scale = summed - pixels * HALF_LOG_2PI
+        return [summed, averaged], [0.0, log_scale, unit * pixels * HALF_LOG_2PI]
 
 
 class Absolute(Family):
@@ -81,7 +82,8 @@ class Absolute(Family):
         return pixels * math.log(2 * sigma)
 
     def constants(self, unit, pixels):
-        return [self.normaliser(self.sigma(unit), pixels)], [0.0]
+        whole = self.normaliser(self.sigma(unit), pixels)
+        return [whole], [0.0, whole - pixels * math.log(2)]
 
 
 class LogSquares(Family):

@@ -34,6 +34,7 @@ class Term:
     `batch_power` is 0 where the loss averages over the batch and 1 where it sums. `rest` is the
     value with all features at 0. `piecewise`: the weights hold far from the prior, and nearer to
     it the loss is another one (a capacity, free bits). `even`: it grows evenly with the batch.
+    `squared`: which share of it, at 16 examples, grows as the batch squared, where it is not even.
     `noise`: how far its weights may be off, where the loss draws random numbers.
     `mixed`: an example's part depends on the others of its batch.
     """
@@ -44,6 +45,7 @@ class Term:
     batch_power: int
     piecewise: bool = False
     even: bool = True
+    squared: float = 0.0
     noise: float = 0.0
     mixed: bool = False
 
@@ -188,13 +190,14 @@ def _fit(probe: Probe, points: list[dict], families: list[Family], moved: tuple)
     power = probe.batch_power(points[far], points[0])
     even, power = power is not None, power or 0
     noise = _noise(draws)
+    squared = 0.0 if even or probe.noisy else probe.squared_share(points[far], points[0])
     values, rounding = values / probe.count**power, rounding / probe.count**power
     fits = [_least_squares(family.features, points, values) for family in families]
     best = min(range(len(fits)), key=lambda i: fits[i][0])
     residual, weights = fits[best]
     blurred = min(0.05, 10 * rounding / values.std().item())
     if residual > max(FITS, blurred, 2 * noise):
-        return Term(UNKNOWN, (), values.mean().item(), power, even=even)
+        return Term(UNKNOWN, (), values.mean().item(), power, even=even, squared=squared)
     return Term(families[best], tuple(weights[:-1]), weights[-1], power, even=even, noise=noise)
 
 

@@ -28,15 +28,19 @@ def judge_law(law: LossLaw) -> list[Finding]:
 
 
 def judge_use(
-    law: LossLaw, patient: Patient, seen: Behaviour, meant: float
+    law: LossLaw, patient: Patient, seen: Behaviour, meant: float, learned: bool = True
 ) -> tuple[list[Finding], dict[str, float | str]]:
-    """The weights beside the measured error, and as measurements; `meant` is the declared β."""
+    """The weights beside the measured error, and as measurements; `meant` is the declared β.
+
+    `learned`: training has left its first steps.
+    """
     found = _second_sigmoid(law, patient)
     scales, numbers = weights_of(law, meant)
     if scales is not None:
         sizes = patient.pixels, seen.mean.shape[1]
         error = law.reconstruction.family.error(seen)
-        found += judge_weights(Weighed(scales, *sizes, error, meant, law.kl.noise))
+        weighed = Weighed(scales, *sizes, error, meant, law.kl.noise, learned=learned)
+        found += judge_weights(weighed)
     return found, numbers
 
 
@@ -99,6 +103,18 @@ def _judge_batch(law: LossLaw) -> list[Finding]:
     terms = zip(("reconstruction", "term on the latents"), law.terms, strict=True)
     there = [(name, term) for name, term in terms if term.family is not NONE and term.even]
     powers = {max(0, min(2, term.batch_power)) for _, term in there}
+    squared = [
+        (name, term.squared)
+        for name, term in zip(("reconstruction", "term on the latents"), law.terms, strict=True)
+        if term.squared > 0.01
+    ]
+    if squared:
+        name, share = squared[0]
+        evidence = (
+            f"A part of the {name} grows as the batch squared: {share:.0%} of it at 16 examples. "
+            "The other parts do not."
+        )
+        return [finding("batch_reductions_differ", "error", evidence)]
     if len(powers) > 1 or 2 in powers:
         how = [f"the {name} {GROWTH[max(0, min(2, t.batch_power))]}" for name, t in there]
         evidence = f"{', '.join(how).capitalize()}."

@@ -51,7 +51,8 @@ class Weighed:
 
     `error` is the measured RMSE (for absolute errors the mean absolute error); `meant` the β that
     the user declared; `noise` how far the weights may be off; `measured` is
-    false where `error` is no more than the nearest that a model could make.
+    false where `error` is no more than the nearest that a model could make; `learned` is false in
+    the first steps of training, while the error still falls.
     """
 
     scales: Scales
@@ -61,6 +62,7 @@ class Weighed:
     meant: float
     noise: float = 0.0
     measured: bool = True
+    learned: bool = True
 
     def _is(self, value: float, options: tuple[float, ...] = SIMPLE, within: float = 0.01) -> bool:
         within = max(within, 2 * self.noise)
@@ -143,5 +145,7 @@ def judge_weights(weighed: Weighed) -> list[Finding]:
         if holds(weighed)
     ]
     # A declared weight below 1 % only keeps the codes in bounds: no ELBO is meant, and no σ.
-    severity = "note" if weighed.meant < 0.01 else "warning"
+    sigma = weighed.scales.sigma
+    early = not weighed.learned and sigma is not None and sigma < weighed.error
+    severity = "note" if weighed.meant < 0.01 or early else "warning"
     return found or [finding("sigma_not_rmse", severity, str(weighed))]
