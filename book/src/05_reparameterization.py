@@ -609,7 +609,7 @@ More draws shrink one part. More pictures shrink both, because each new picture 
 Measure it for the slopes in *all* weights of the model, with 256 pictures as the whole data set. Batches of 16 pictures with one draw and with eight give you both parts. The formula must then predict the other batches.
 """
 
-# %%
+# %% tags=["hide-input"]
 batch_variance, pool = {}, digits.train[:256]
 all_weights = list(model.parameters())
 for M, K in ((16, 1), (16, 8), (32, 2), (72, 1), (128, 1)):

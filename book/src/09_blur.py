@@ -562,7 +562,7 @@ The dimmed picture was made to have the squared error of the blurred one. SSIM t
 Now the experiment that changes only the metric. The place of a digit is not known: each shift by up to two pixels is equally likely. One answer is the average of the 25 pictures. The other is any one of them. Which is cheaper?
 """
 
-# %%
+# %% tags=["hide-input"]
 moves = [(down, right) for down in range(-2, 3) for right in range(-2, 3)]
 places = torch.stack([large[:40].roll(move, dims=(2, 3)) for move in moves])
 ratios = {}
@@ -596,11 +596,11 @@ claim("SSIM of an edge and its negative", ssim(edge, 1 - edge), at_least=-1, at_
 
 # %% [markdown]
 r"""
-No constant repairs that. (You could divide by an integral for each $m$, and have another likelihood. Nobody does.) So the number you get is no bound on $\log p_\theta(x)$, and a better number does not mean a better model of the data. It may still give you nicer pictures. Choose it for that, and do not call it an ELBO.
+No constant repairs that. So the number you get is no bound on $\log p_\theta(x)$, and a better number does not mean a better model of the data. It may still give you nicer pictures. Choose it for that, and do not call it an ELBO.
 
 ## What helps, and how far
 
-Back to the VAE. Three pieces of advice: take more latents, take a smaller $\sigma_x$, train longer. We train four VAEs, look at them, and train each as long again. None has quite arrived even then, as the ELBO says. So for each comparison ask whether it comes out the same at both times. You see the PSNR and the sharpness of reconstructions of *test* pictures. For means of samples you see the share of **clear** digits, as in [chapter 1](01_autoencoders.ipynb): their ten nearest training pictures agree, and no digit counts for more than its share. It is relative to reconstructions, which have the same decoder.
+Back to the VAE. Three pieces of advice: take more latents, take a smaller $\sigma_x$, train longer. We train four VAEs, look at them, and train each as long again. None has quite arrived even then, as the ELBO says. So for each comparison ask whether it comes out the same at both times. You see the PSNR and the sharpness of reconstructions of *test* pictures, and the share of **clear** digits ([chapter 1](01_autoencoders.ipynb)) among means of samples, relative to reconstructions.
 """
 
 
