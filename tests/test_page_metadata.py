@@ -60,6 +60,7 @@ def test_tags_name_addresses_only_where_there_is_one():
 
 def test_the_front_page_says_its_title_once():
     assert tags("index")["docstitle"] == "" and "docstitle" not in tags()
+    assert tags("index")["theme_logo"]["text"] and "theme_logo" not in tags()  # the link home
 
 
 def test_the_sitemap_lists_each_page():

@@ -65,7 +65,7 @@ def add_tags(app: Sphinx, page: str, template: str, context: dict, doctree) -> N
     front = page == app.config.root_doc
     if front:
         context["docstitle"] = ""  # or the browser's tab would say it twice
-        context["theme_logo"] = {**context["theme_logo"], "text": plain(site)}
+        context["theme_logo"] = {**context.get("theme_logo", {}), "text": plain(site)}
     about = description(doctree)
     tags = {
         "og:title": plain(title),
