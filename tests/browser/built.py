@@ -4,6 +4,8 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 BOOK = Path(os.environ.get("VAE_COURSE_PAGES") or ROOT / "_build/html")
 BROWSERS = (
@@ -39,3 +41,12 @@ PAGES = [
     for path in sorted(BOOK.glob("**/*.html"))
     if "_static" not in path.parts
 ]
+
+# The names of this chapter are the longest.
+ONE_OF_EACH = "05_reparameterization.html"
+
+
+def often(name: str) -> list:
+    """Exercises are all made alike, and so are solutions: one for each change, all once a week."""
+    alike = name.startswith(("exercises/", "solutions/")) and not name.endswith(ONE_OF_EACH)
+    return [pytest.mark.weekly] if alike else []

@@ -9,7 +9,7 @@ import json
 import re
 
 import pytest
-from built import PAGES
+from built import PAGES, often
 
 WIDE, NARROW = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 LOOKS = {
@@ -62,7 +62,7 @@ AXE = {
 
 @pytest.fixture(
     scope="module",
-    params=[pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in PAGES],
+    params=[pytest.param(n, marks=[pytest.mark.xdist_group(n), *often(n)]) for n in PAGES],
 )
 def page(request, tab, site):
     """One page, loaded wide and light, with what it asked for and complained about."""

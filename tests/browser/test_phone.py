@@ -1,7 +1,7 @@
 """On a phone nothing is cut off without a sign: what is too wide wraps, or scrolls and fades."""
 
 import pytest
-from built import PAGES
+from built import PAGES, often
 
 PHONES = {"390 pixels": (390, 844), "360 pixels": (360, 740)}
 pytestmark = pytest.mark.slow
@@ -43,7 +43,7 @@ def phone(browser):
     context.close()
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [pytest.param(name, marks=often(name)) for name in PAGES])
 def test_nothing_is_cut_off_without_a_sign(name, phone, site):
     phone.goto(f"{site}/{name}", wait_until="domcontentloaded")
     for width, height in PHONES.values():

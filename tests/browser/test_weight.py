@@ -8,7 +8,7 @@ from http.server import ThreadingHTTPServer
 
 import pytest
 from browser.conftest import Quiet
-from built import BOOK, PAGES
+from built import BOOK, PAGES, often
 from fontTools.ttLib import TTFont
 
 # Bytes: a page down to its foot, then what a live figure brings when it comes near (two decoders of
@@ -78,11 +78,6 @@ def fresh(browser):
     yield fresh_
     for context in contexts:
         context.close()
-
-
-def often(name):
-    """Exercises and solutions, which have neither pictures nor figures, once a week."""
-    return [pytest.mark.weekly] if name.startswith(("exercises/", "solutions/")) else []
 
 
 def transferred(tab):
