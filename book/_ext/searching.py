@@ -4,8 +4,11 @@ Solutions are not searched: an excerpt of one would give its answer away. An exc
 the prose of a page, not from its menus, its lists of contents or its code.
 """
 
+import pickle
+from pathlib import Path
+
 from docutils import nodes
-from sphinx.application import Sphinx
+from sphinx.application import ENV_PICKLE_FILENAME, Sphinx
 
 EXCERPTS = """
 document.addEventListener("DOMContentLoaded", () => {
@@ -33,7 +36,15 @@ def shorten_excerpts(app: Sphinx, page: str, template: str, context: dict, doctr
         app.add_js_file(None, body=EXCERPTS, priority=900)
 
 
+def keep_index_entries(app: Sphinx, error: Exception | None) -> None:
+    """Sphinx stores what it knows before it indexes: the next build would find no such word."""
+    if error is None and app.builder.name == "html":
+        with (Path(app.doctreedir) / ENV_PICKLE_FILENAME).open("wb") as file:
+            pickle.dump(app.env, file, pickle.HIGHEST_PROTOCOL)
+
+
 def setup(app: Sphinx) -> dict:
     app.connect("env-updated", hide_solutions)
     app.connect("html-page-context", shorten_excerpts)
+    app.connect("build-finished", keep_index_entries)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
