@@ -1,5 +1,6 @@
 """`doctor.watch`: what one step shows, and that the step does not feel it."""
 
+import contextlib
 import sys
 import types
 import warnings
@@ -349,6 +350,17 @@ def test_one_line_in_a_loop():
         with doctor.watch(net, when=step == 1, tell=told.append):
             sound(BINARY[:8], *net(BINARY[:8]), net).backward()
     assert [report.healthy for report in told] == [True]
+
+
+def test_a_loop_goes_on_where_the_doctor_cannot_judge():
+    told, net, losses = [], Model(draw=lambda m, s: m).eval(), []
+    for step in range(3):
+        expected = pytest.warns(UserWarning, match="cannot judge.*eval") if step == 1 else None
+        with expected or contextlib.nullcontext():
+            with doctor.watch(net, when=step == 1, tell=told.append):
+                losses.append(sound(BINARY[:8], *net(BINARY[:8]), net))
+                losses[-1].backward()
+    assert len(losses) == 3 and told == []
 
 
 # ---- Lightning, by a stand-in: it is not installed here

@@ -5,6 +5,7 @@ computed. The line z = mean + std * noise is found by its noise; the weights of 
 from the gradients at the mean, the spread and the output.
 """
 
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from functools import cached_property
@@ -194,6 +195,9 @@ def watch(
     In a loop, one line: `with doctor.watch(model, when=step == 500, tell=print):` looks at step 500
     alone. With `when` false nothing is installed.
 
+    What the doctor cannot judge is a warning there, so that a long training goes on; `report()`
+    raises it as ValueError.
+
     Nothing is changed: the step computes what it would compute, draws what it would draw, and no
     hook is left behind. Cost: a watched step takes about twice as long (measured on small
     networks, where it weighs most), and holds what its arithmetic made until it ends.
@@ -209,7 +213,16 @@ def watch(
             }
             seen._trace.close()
     if when and tell is not None:
-        tell(seen.report())
+        _tell(seen, tell)
+
+
+def _tell(seen: Seen, tell: Callable[[Report], None]) -> None:
+    try:
+        report = seen.report()
+    except (ValueError, RuntimeError) as refusal:  # the second from torch, on shapes not foreseen
+        warnings.warn(f"the doctor cannot judge this step: {refusal}", stacklevel=4)
+        return
+    tell(report)
 
 
 __all__ = ["Seen", "watch"]
