@@ -21,10 +21,11 @@ from vae_course.latents import rescale
 from vae_course.models import VAE
 from vae_course.train import load_model, logs
 from vae_course.train.__main__ import main
-from vae_course.train.batches import Batches
+from vae_course.train.batches import Batches, load_pictures
+from vae_course.train.build import build_model
 from vae_course.train.checkpoint import read_checkpoint, replace_file
 from vae_course.train.loop import Training
-from vae_course.train.objective import NAMES, Objective
+from vae_course.train.objective import NAMES, ImportanceWeightedObjective, Objective
 from vae_course.train.outcome import in_words, measure, sheet
 from vae_course.train.run import Run
 
@@ -60,7 +61,7 @@ def assert_same_bits(out, other):
     a, b = checkpoint(out), checkpoint(other)
     assert a.step == b.step and a.weights.keys() == b.weights.keys()
     assert all(a.weights[k].equal(b.weights[k]) for k in a.weights)
-    assert all(a.adam[k].equal(b.adam[k]) for k in a.adam | b.adam)
+    assert all(a.moments[k].equal(b.moments[k]) for k in a.moments | b.moments)
     for name in ("log.csv", "eval.csv"):
         assert (out / name).read_text() == (other / name).read_text()
 
@@ -106,7 +107,7 @@ def test_two_processes_take_the_steps_of_one(tmp_path):
         assert done.stdout.count(said) == 1  # by one process
     assert train(tmp_path / "one", *words) == 0
     one, two = checkpoint(tmp_path / "one"), checkpoint(tmp_path / "two")
-    for ours, theirs in ((one.weights, two.weights), (one.adam, two.adam)):
+    for ours, theirs in ((one.weights, two.weights), (one.moments, two.moments)):
         assert all(value.dtype == torch.float64 for value in ours.values())
         for name, value in ours.items():
             torch.testing.assert_close(theirs[name], value, rtol=1e-8, atol=1e-10)
@@ -177,6 +178,26 @@ def test_a_run_that_grows_is_as_if_it_had_been_longer(tmp_path):
     assert resume(tmp_path / "short", "--epochs", "2") == 0
     a, b = checkpoint(tmp_path / "long"), checkpoint(tmp_path / "short")
     assert a.step == 16 and all(a.weights[k].equal(b.weights[k]) for k in a.weights)
+
+
+def test_rmsprop_is_that_of_torch_and_resumes_to_the_bit(tmp_path):
+    words = ["--optimizer", "rmsprop", "--likelihood", "bernoulli", "--binarize", "once"]
+    assert train(tmp_path / "whole", "--steps", "6", *words) == 0
+    assert train(tmp_path / "part", "--steps", "4", *words) == 0
+    assert resume(tmp_path / "part", "--steps", "6") == 0
+    whole, part = checkpoint(tmp_path / "whole"), checkpoint(tmp_path / "part")
+    for ours, theirs in ((whole.weights, part.weights), (whole.moments, part.moments)):
+        assert ours.keys() == theirs.keys() and all(ours[k].equal(theirs[k]) for k in ours)
+    run = whole.run
+    pictures, model = load_pictures(run).train, build_model(run, (1, 28, 28))
+    optimizer = torch.optim.RMSprop(model.parameters(), lr=1e-3, centered=True)
+    for step in range(1, 7):
+        x, (noise,) = Batches(pictures, run).share(step, 0, 1)
+        optimizer.zero_grad()
+        (-model.elbo(x, noise=noise[None]).total.mean()).backward()
+        optimizer.step()
+    for name, weight in whole.weights.items():
+        torch.testing.assert_close(model.state_dict()[name], weight)
 
 
 def test_resuming_a_finished_run_changes_nothing(tmp_path):
@@ -296,10 +317,10 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path, monkeypatch, capsys
 @pytest.mark.parametrize("options", [{"std": "unit"}, {"likelihood": "bernoulli"}], ids=str)
 def test_the_report_is_that_of_torch_distributions(options):
     model = VAE((1, 3, 3), 2, hidden=(5,), **options)
-    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(4, 2)
+    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(1, 4, 2)
     mean, log_std = model.encode(x)
     posterior = Normal(mean, log_std.exp())
-    decoded = model.decode(posterior.mean + posterior.stddev * noise)
+    decoded = model.decode(posterior.mean + posterior.stddev * noise[0])
     p = Normal(decoded.mean, 1.0) if "std" in options else Bernoulli(logits=decoded.logits)
     reconstruction = p.log_prob(x).sum((1, 2, 3)).mean()
     kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
@@ -311,9 +332,50 @@ def test_the_report_is_that_of_torch_distributions(options):
     torch.testing.assert_close(found, torch.stack(expected))
 
 
+def by_hand(model, x, noise):
+    """The bound of each picture and the mean log p(x|z), one draw after another, in float64."""
+    mean, log_std = (part.double() for part in model.encode(x))
+    q, weights, log_p = Normal(mean, log_std.exp()), 0, []
+    for epsilon in noise.double():
+        z = q.mean + q.stddev * epsilon
+        logits = model.decode(z.float()).logits.double()
+        log_p.append(Bernoulli(logits=logits).log_prob(x.double()).sum((1, 2, 3)))
+        log_ratio = (Normal(0.0, 1.0).log_prob(z) - q.log_prob(z)).sum(1)
+        weights = weights + (log_p[-1] + log_ratio).exp()  # 9 pixels: no underflow
+    return (weights / len(noise)).log(), torch.stack(log_p), kl_divergence(q, Normal(0.0, 1.0))
+
+
+def test_the_importance_weighted_bound_is_that_by_hand():
+    model = VAE((1, 3, 3), 2, hidden=(5,), likelihood="bernoulli")
+    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(3, 4, 2)
+    bound, log_p, kl = by_hand(model, x, noise)
+    found = ImportanceWeightedObjective(model)(x, noise, 1.0)
+    assert torch.equal(found[:3], ImportanceWeightedObjective(model)(x, noise, 1.0, False))
+    expected = torch.stack([-bound.mean(), log_p.mean(), kl.sum(1).mean()])
+    torch.testing.assert_close(found[:3].double(), expected, rtol=1e-5, atol=1e-5)
+    weights = list(model.parameters())
+    ours = torch.autograd.grad(found[0], weights)
+    theirs = torch.autograd.grad(expected[0], weights)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+
+
+def test_a_run_trains_with_the_bound_that_it_was_told(tmp_path):
+    words = "--likelihood bernoulli --binarize once --steps 1 --log-every 1 --importance-samples 3"
+    assert train(tmp_path, *words.split()) == 0
+    run = checkpoint(tmp_path).run
+    pictures, model = load_pictures(run).train, build_model(run, (1, 28, 28))
+    x, noise = Batches(pictures, run).share(1, 0, 1)
+    (row,) = rows(tmp_path / "log.csv")
+    bound = ImportanceWeightedObjective(model)(x, noise, 1.0)[0].item()
+    elbos = [Objective(model)(x, epsilon[None], 1.0)[0].item() for epsilon in noise]
+    assert float(row["loss"]) == pytest.approx(bound, rel=1e-5)
+    assert bound < sum(elbos) / 3  # by Jensen's inequality
+
+
 def test_sums_are_float32_where_networks_are_bfloat16():
     model = VAE((3, 32, 32), 64, hidden=(8,), std="per_pixel")
-    x, noise, said = torch.rand(4, 3, 32, 32), torch.randn(4, 64), {}
+    x, noise, said = torch.rand(4, 3, 32, 32), torch.randn(1, 4, 64), {}
     for name in ("encode", "decode"):  # what the networks say, as it is
         own = getattr(model, name)
         setattr(model, name, lambda v, own=own, name=name: said.setdefault(name, own(v)))

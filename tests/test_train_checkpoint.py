@@ -49,7 +49,7 @@ def test_what_is_written_is_read(written):
     path, state = written
     found = read_checkpoint(path)
     assert (found.run, found.image_shape, found.step, found.seconds) == (RUN, (1, 4, 4), 3, 1.5)
-    for ours, theirs in ((found.weights, state.weights), (found.adam, state.adam)):
+    for ours, theirs in ((found.weights, state.weights), (found.moments, state.moments)):
         assert set(ours) == set(theirs) and all(ours[k].equal(theirs[k]) for k in ours)
     assert os.listdir(path.parent) == [path.name]
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vae_course.train.batches import Batches, binarize, generator, load_pictures
-from vae_course.train.command_line import parser, settings_of
+from vae_course.train.command_line import parser, require_own_model, settings_of
 from vae_course.train.run import Run
 from vae_course.train.schedules import beta_at, learning_rate_at, total_steps
 
@@ -102,6 +102,18 @@ main(["--help"])
         ({"steps": 1, "model": "gan"}, "mlp, convolutional, transformer, not 'gan'"),
         ({"steps": 1, "batch_size": 10, "devices": 2, "nodes": 2}, "4 processes"),
         ({"schedule": "burda", "lr_warm_up": 5}, "burda has no warm-up"),
+        ({"steps": 1, "schedule": "milestones", "gamma": 0.0}, "--gamma must be more than 0"),
+        ({"steps": 1, "schedule": "milestones", "milestones": (5, 0)}, "--milestones must be"),
+        ({"steps": 1, "importance_samples": 0}, "--importance-samples must be more than 0"),
+        ({"steps": 1, "importance_samples": 5}, "needs a σ that does not come from the batch"),
+        (
+            {"steps": 1, "importance_samples": 5, "likelihood": "bernoulli", "beta": 2.0},
+            "--importance-samples 5 needs --beta 1 without --warm-up-steps",
+        ),
+        (
+            {"steps": 1, "importance_samples": 5, "likelihood": "bernoulli", "warm_up_steps": 9},
+            "--importance-samples 5 needs --beta 1 without --warm-up-steps",
+        ),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):
@@ -120,6 +132,28 @@ def test_burda_is_eight_stages_of_three_to_the_i_epochs():
     assert [length for _, length in stages] == [2, 6, 18, 54, 162, 486, 1458, 4374]
     expected = [1e-3, 7.1969e-4, 5.1795e-4, 3.7276e-4, 2.6827e-4, 1.9307e-4, 1.3895e-4, 1e-4]
     assert [rate for rate, _ in stages] == pytest.approx(expected, rel=1e-4)
+
+
+def test_milestones_are_those_of_torch():
+    run = Run(epochs=9, schedule="milestones", milestones=(2, 5, 6), gamma=10 ** (-1 / 5), lr=0.3)
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=0.3)
+    theirs = torch.optim.lr_scheduler.MultiStepLR(optimizer, [2, 5, 6], gamma=10 ** (-1 / 5))
+    expected = []
+    for _ in range(9):  # epochs of 4 steps
+        expected += 4 * theirs.get_last_lr()
+        optimizer.step()
+        theirs.step()
+    rates = [learning_rate_at(run, step, 36, 4) for step in range(1, 37)]
+    assert rates == pytest.approx(expected) and len(set(expected)) == 4
+
+
+@pytest.mark.parametrize("words", ["--gamma 0.5", "--milestones 3 4"])
+def test_milestones_without_their_schedule_are_refused(words):
+    given = settings_of(parser().parse_args(["--steps", "1", *words.split()]))
+    with pytest.raises(ValueError, match=f"{words.split()[0]} is for --schedule milestones"):
+        require_own_model(Run(**given), given)
+    given["schedule"] = "milestones"
+    require_own_model(Run(**given), given)
 
 
 def test_cosine_rises_then_falls_symmetrically():
@@ -160,8 +194,16 @@ def test_shares_of_any_number_of_processes_make_the_same_batch():
     for processes in (2, 3, 4):
         parts = [batches().share(3, rank, processes) for rank in range(processes)]
         assert torch.equal(torch.cat([x for x, _ in parts]), whole)
-        assert torch.equal(torch.cat([e for _, e in parts]), noise)
-    assert whole.shape == (12, 1, 1, 1) and noise.shape == (12, 3)
+        assert torch.equal(torch.cat([e for _, e in parts], dim=1), noise)
+    assert whole.shape == (12, 1, 1, 1) and noise.shape == (1, 12, 3)
+
+
+def test_shares_of_several_draws_make_the_same_batch():
+    settings = {"importance_samples": 5, "likelihood": "bernoulli"}
+    _, noise = batches(**settings).share(3, 0, 1)
+    parts = [batches(**settings).share(3, rank, 3)[1] for rank in range(3)]
+    assert noise.shape == (5, 12, 3) and torch.equal(torch.cat(parts, dim=1), noise)
+    assert not any(torch.equal(a, b) for a, b in itertools.combinations(noise, 2))
 
 
 def test_binarized_shares_make_the_same_batch():

@@ -72,10 +72,13 @@ class Batches:
         self.epoch, self.order = None, None
 
     def share(self, step: int, rank: int, processes: int) -> tuple[Tensor, Tensor]:
-        """Pictures (share, C, H, W) and noise (share, latent_dim) of process `rank`."""
+        """Pictures (share, C, H, W) and noise (K, share, latent_dim) of process `rank`.
+
+        K is --importance-samples.
+        """
         size = self.run.batch_size // processes
         own = slice(rank * size, (rank + 1) * size)
-        return self._pictures(step, own), self._noise(step)[own]
+        return self._pictures(step, own), self._noise(step)[:, own]
 
     def _pictures(self, step: int, own: slice) -> Tensor:
         epoch, position = divmod(step - 1, self.per_epoch)
@@ -86,7 +89,7 @@ class Batches:
         return binarize(self.images[chosen], generator(self.run.seed, PIXELS, step))[own]
 
     def _noise(self, step: int) -> Tensor:
-        shape = (self.run.batch_size, self.run.latent_dim)
+        shape = (self.run.importance_samples, self.run.batch_size, self.run.latent_dim)
         return torch.randn(shape, generator=generator(self.run.seed, NOISE, step))
 
     def _order_of(self, epoch: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Checkpoints: one safetensors file with weights, Adam's moments and the run's settings."""
+"""Checkpoints: one safetensors file with weights, the optimizer's moments, and settings."""
 
 import json
 import os
@@ -25,14 +25,14 @@ class CheckpointError(ValueError):
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A run after `step` steps and `seconds` of work. `adam` is empty in an exported model."""
+    """A run after `step` steps and `seconds` of work. `moments` is empty in an exported model."""
 
     run: Run
     image_shape: tuple[int, ...]
     step: int
     seconds: float
     weights: dict[str, Tensor]
-    adam: dict[str, Tensor]  # "exp_avg.<weight>" and "exp_avg_sq.<weight>"
+    moments: dict[str, Tensor]  # as `moments_of` names them
 
     def model(self) -> PictureVAE:
         """The model with these weights. Raises CheckpointError where they do not fit."""
@@ -68,14 +68,15 @@ def export_model(
     trained = read_checkpoint(checkpoint)
     model = trained.model()
     nats = 0.0 if images is None else rescale(model, images).nats
-    write_checkpoint(path, replace(trained, weights=model.state_dict(), adam={}))
+    write_checkpoint(path, replace(trained, weights=model.state_dict(), moments={}))
     return nats
 
 
 def write_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
     """Write all or nothing: what was at `path` stays until the new file is on the disk."""
     tensors = {f"model.{name}": value for name, value in checkpoint.weights.items()}
-    tensors |= {f"adam.{name}": value for name, value in checkpoint.adam.items()}
+    optimizer = checkpoint.run.optimizer
+    tensors |= {f"{optimizer}.{name}": value for name, value in checkpoint.moments.items()}
     metadata = {
         "format": FORMAT,
         "version": str(VERSION),
@@ -142,13 +143,14 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
     def part(prefix: str) -> dict[str, Tensor]:
         return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
+    run = _settings(metadata["settings"])
     return Checkpoint(
-        run=_settings(metadata["settings"]),
+        run=run,
         image_shape=tuple(json.loads(metadata["image_shape"])),
         step=int(metadata["step"]),
         seconds=float(metadata["seconds"]),
         weights=part("model."),
-        adam=part("adam."),
+        moments=part(f"{run.optimizer}."),
     )
 
 

@@ -12,9 +12,9 @@ Pictures from a folder may have any size and colours. Each becomes 64 x 64 pixel
 shorter side is resized to 64, and what the longer side has beyond is cut off at both ends. Sets
 and arrays (.npz) keep their sizes. Pixels go from 0 to 1, and so does σ.
 
---out holds checkpoint.safetensors (weights and Adam's moments), log.csv (training, per step),
-eval.csv (test pictures), run.json (settings, machine, seconds), and at the end sheet.png: test
-pictures, reconstructions, and draws before and after re-scaling. A killed run goes on with
+--out holds checkpoint.safetensors (weights and the optimizer's moments), log.csv (training, per
+step), eval.csv (test pictures), run.json (settings, machine, seconds), and at the end sheet.png:
+test pictures, reconstructions, and draws before and after re-scaling. A killed run goes on with
 --resume, to the same weights. Likelihoods, KL and losses are in nats per picture: summed over
 pixels or latents, then averaged over the global batch."""
 
@@ -104,7 +104,10 @@ def settings_of(arguments: argparse.Namespace) -> dict:
 
 
 def require_own_model(run: Run, given: dict) -> None:
-    """ValueError for a setting of another model: it would have no effect."""
+    """ValueError for a setting of another model or schedule: it would have no effect."""
+    for name in {"milestones", "gamma"} & given.keys():
+        if run.schedule != "milestones":
+            raise ValueError(f"--{name} is for --schedule milestones, but this is {run.schedule}")
     for one in fields(Run):
         group = one.metadata["group"]
         if one.name in given and group in MODELS and group != run.model:

@@ -22,14 +22,13 @@ from vae_course.train.checkpoint import (
     write_checkpoint,
 )
 from vae_course.train.logs import Records, write_run_json
-from vae_course.train.moments import moments_of, restore_moments
-from vae_course.train.objective import NAMES, Objective
+from vae_course.train.moments import moments_of, optimizer_of, restore_moments
+from vae_course.train.objective import NAMES, ImportanceWeightedObjective, Objective
 from vae_course.train.opening import say_opening
 from vae_course.train.outcome import in_words, measure, sheet
 from vae_course.train.processes import TrainingStopped, in_process_zero, launch, require_lightning
 from vae_course.train.run import Run
 from vae_course.train.schedules import beta_at, learning_rate_at, total_steps
-from vae_course.training import adam
 
 CHECKPOINT = "checkpoint.safetensors"
 SHEET = "sheet.png"
@@ -79,13 +78,14 @@ class Training:
         self._set_up()
         if started:  # after the set-up, which may have made the weights float64
             model.load_state_dict(started.weights)
-            restore_moments(model, self.adam.optimizer, started.adam, started.step)
+            restore_moments(model, self.optimizer.optimizer, started.moments, started.step)
 
     def _set_up(self) -> None:
         average = partial(self.fabric.all_reduce, reduce_op="mean")
-        objective = Objective(self.model, average if self.run.processes > 1 else None)
-        optimizer = adam(self.model, self.run.lr, self.fabric.device)
-        self.objective, self.adam = self.fabric.setup(objective, optimizer)
+        bound = ImportanceWeightedObjective if self.run.importance_samples > 1 else Objective
+        objective = bound(self.model, average if self.run.processes > 1 else None)
+        optimizer = optimizer_of(self.run, self.model, self.fabric.device)
+        self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
 
     def go(self) -> None:
         try:
@@ -115,21 +115,21 @@ class Training:
         return tqdm(steps, initial=self.step, total=self.total, leave=False, mininterval=0.5)
 
     def _descend(self) -> dict[str, float]:
-        """One step of Adam, taken only once all processes know that the loss is finite."""
+        """One step, taken only once all processes know that the loss is finite."""
         run, step, fabric = self.run, self.step, self.fabric
         share = self.batches.share(step, fabric.global_rank, fabric.world_size)
         x, noise = (fabric.to_device(part) for part in share)
         beta = beta_at(run, step)
         lr = learning_rate_at(run, step, self.total, self.batches.per_epoch)
         means = self.objective(x, noise, beta, self._is_due(run.log_every))
-        self.adam.zero_grad()
+        self.optimizer.zero_grad()
         fabric.backward(means[0])
         report = self._report(means)
         if run.clip:
             torch.nn.utils.clip_grad_norm_(self.model.parameters(), run.clip)
-        for group in self.adam.param_groups:
+        for group in self.optimizer.param_groups:
             group["lr"] = lr
-        self.adam.step()
+        self.optimizer.step()
         return report | {"beta": beta, "lr": lr}
 
     def _report(self, means: Tensor) -> dict[str, float]:
@@ -200,7 +200,7 @@ class Training:
     def _save(self) -> None:
         """The checkpoint, and run.json beside it. Raises TrainingStopped for damaged weights."""
         model, seconds = self.model, time.monotonic() - self.clock
-        weights, moments = model.state_dict(), moments_of(model, self.adam)
+        weights, moments = model.state_dict(), moments_of(model, self.optimizer.optimizer)
         if not all(values.isfinite().all() for values in (weights | moments).values()):
             raise TrainingStopped(
                 f"the weights are not finite after step {self.step}; lower --lr, or set --clip"

@@ -7,13 +7,19 @@ from torch import Tensor, nn
 
 from vae_course.models.observation import Decoded
 from vae_course.models.picture_vae import PictureVAE
-from vae_course.objectives import kl_standard_normal, sample_posterior
+from vae_course.objectives import (
+    Gaussian,
+    gaussian_log_likelihood,
+    importance_weighted_bound,
+    kl_standard_normal,
+    sample_posterior,
+)
 
 NAMES = ("loss", "reconstruction", "kl", "variance", "squared_error")
 
 
 class Objective(nn.Module):
-    """`forward` returns the (5,) means over a process's share of the batch, in order of `NAMES`.
+    """The ELBO. `forward` returns the (5,) means over a process's share of the batch, as `NAMES`.
 
     Shares have equal size, so the mean over processes is that over the global batch, and DDP's
     mean of the processes' gradients is the gradient of it. `average` takes the mean of a number
@@ -25,12 +31,13 @@ class Objective(nn.Module):
         self.model, self.average = model, average or (lambda own: own)
 
     def forward(self, x: Tensor, noise: Tensor, beta: float, measured: bool = True) -> Tensor:
-        """`noise` (share, latent_dim) is the ε of each picture in `x` (share, C, H, W).
+        """`noise` (1, share, latent_dim) is the ε of each picture in `x` (share, C, H, W).
 
         Only the first three means where nothing is to be `measured`: the others cost time.
         """
+        (epsilon,) = noise
         posterior = self.model.encode(x)
-        decoded = self.model.decode(sample_posterior(*posterior, noise))
+        decoded = self.model.decode(sample_posterior(*posterior, epsilon))
         fitted = decoded
         if self.model.observation.takes_std_of_batch:
             fitted = self.model.fitted(decoded, self.average(_squared_error(x, decoded)))
@@ -38,11 +45,34 @@ class Objective(nn.Module):
         kl = kl_standard_normal(*posterior)
         loss = -(reconstruction - beta * kl).mean()  # over the batch
         means = [loss, reconstruction.mean(), kl.mean()]
-        if not measured:
-            return torch.stack(means)
-        # Over pixels and batch. With std="optimal" that of the moving average, as in eval mode.
-        variance = decoded.variance.detach().mean()
-        return torch.stack([*means, variance, _squared_error(x, decoded)])
+        return torch.stack(means + _measures(x, decoded) if measured else means)
+
+
+class ImportanceWeightedObjective(Objective):
+    """The importance-weighted bound of K draws (Burda et al. 2015, Eq. 8), for a `beta` of 1.
+
+    Its gradient goes through the weights, too: a draw counts by its share of all weights.
+    The reconstruction is averaged over draws.
+    """
+
+    def forward(self, x: Tensor, noise: Tensor, beta: float, measured: bool = True) -> Tensor:
+        """`noise` (K, share, latent_dim) is the ε of each draw, K of them for each picture."""
+        draws = len(noise)
+        posterior = self.model.encode(x)
+        each = Gaussian(*(part.repeat(draws, 1) for part in posterior))
+        z = sample_posterior(*each, noise.flatten(0, 1))
+        decoded, x = self.model.decode(z), x.repeat(draws, *[1] * (x.ndim - 1))
+        log_likelihood = decoded.log_likelihood(x)
+        log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
+        log_weights = log_likelihood + log_prior - each.log_likelihood(z)
+        loss = -importance_weighted_bound(log_weights.unflatten(0, (draws, -1))).mean()
+        means = [loss, log_likelihood.mean(), kl_standard_normal(*posterior).mean()]
+        return torch.stack(means + _measures(x, decoded) if measured else means)
+
+
+def _measures(x: Tensor, decoded: Decoded) -> list[Tensor]:
+    """Over pixels and batch. With std="optimal" that of the moving average, as in eval mode."""
+    return [decoded.variance.detach().mean(), _squared_error(x, decoded)]
 
 
 def _squared_error(x: Tensor, decoded: Decoded) -> Tensor:

@@ -94,16 +94,33 @@ class Run:
         None, "training", "how long to train, in passes over the pictures", type=int
     )
     batch_size: int = setting(128, "training", "pictures per step, over all processes together")
+    importance_samples: int = setting(
+        1,
+        "training",
+        "draws of z a picture. More than 1: train with the importance-weighted bound of so many "
+        "draws (Burda et al. 2015)",
+    )
     beta: float = setting(1.0, "training", "weight of the KL; 1 is the ELBO")
     warm_up_steps: int = setting(0, "training", "steps over which beta rises from 0")
-    lr: float = setting(1e-3, "training", "Adam's learning rate, at its highest")
+    optimizer: str = setting(
+        "adam",
+        "training",
+        "rmsprop: torch's, centred. Older, and noisier; for results that were found with it",
+        choices=("adam", "rmsprop"),
+    )
+    lr: float = setting(1e-3, "training", "the learning rate, at its highest")
     schedule: str = setting(
         "constant",
         "training",
-        "of the learning rate. cosine: falls towards 0 at the last step. burda: 3^i epochs at "
-        "lr·10^(-i/7) for i = 0..7, 3280 epochs in all (Burda et al. 2015)",
-        choices=("constant", "cosine", "burda"),
+        "of the learning rate. cosine: falls towards 0 at the last step. milestones: times --gamma "
+        "after each of --milestones. burda: 3^i epochs at lr·10^(-i/7) for i = 0..7, 3280 epochs "
+        "in all (Burda et al. 2015)",
+        choices=("constant", "cosine", "milestones", "burda"),
     )
+    milestones: tuple[int, ...] = setting(
+        (200, 350), "training", "epochs after which --schedule milestones lowers the learning rate"
+    )
+    gamma: float = setting(0.1, "training", "the factor by which it does")
     lr_warm_up: int = setting(
         0, "training", "steps over which the learning rate rises from 0; not with burda"
     )
@@ -152,6 +169,8 @@ class Run:
             raise ValueError("give --steps or --epochs: how long to train")
         if self.schedule == "burda" and self.lr_warm_up:
             raise ValueError("--schedule burda has no warm-up; leave --lr-warm-up out")
+        if self.importance_samples > 1:
+            _require_plain_bound(self)
         if self.batch_size % self.processes:
             raise ValueError(
                 f"--batch-size {self.batch_size} cannot be shared evenly by {self.processes} "
@@ -183,6 +202,20 @@ def _require_choices(run: Run) -> None:
             raise ValueError(
                 f"{one.name} must be one of {', '.join(choices)}, not {getattr(run, one.name)!r}"
             )
+
+
+def _require_plain_bound(run: Run) -> None:
+    """The importance-weighted bound has no KL to weigh, and one p(x|z) for all its draws."""
+    if run.beta != 1 or run.warm_up_steps:
+        raise ValueError(
+            f"--importance-samples {run.importance_samples} needs --beta 1 without "
+            "--warm-up-steps: this bound has no KL of its own"
+        )
+    if run.likelihood == "gaussian" and run.std in (None, "optimal"):
+        raise ValueError(
+            f"--importance-samples {run.importance_samples} needs a σ that does not come from the "
+            "batch; choose --std shared, per_pixel or a number, or --likelihood bernoulli"
+        )
 
 
 MAY_BE_ZERO = {"data_seed", "seed", "beta", "warm_up_steps", "lr_warm_up", "clip", "eval_every"}

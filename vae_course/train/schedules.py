@@ -22,8 +22,11 @@ def beta_at(run: Run, step: int) -> float:
 def learning_rate_at(run: Run, step: int, total: int, steps_per_epoch: int) -> float:
     if step < run.lr_warm_up:
         return run.lr * step / run.lr_warm_up
+    epoch = (step - 1) // steps_per_epoch
+    if run.schedule == "milestones":
+        return run.lr * run.gamma ** sum(epoch >= end for end in run.milestones)
     if run.schedule == "burda":
-        return run.lr * 10 ** (-_burda_stage((step - 1) // steps_per_epoch) / 7)
+        return run.lr * 10 ** (-_burda_stage(epoch) / 7)
     if run.schedule == "cosine":
         done = (step - run.lr_warm_up) / (total - run.lr_warm_up + 1)
         return run.lr * 0.5 * (1 + math.cos(math.pi * done))
