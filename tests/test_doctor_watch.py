@@ -356,10 +356,10 @@ def test_a_loop_goes_on_where_the_doctor_cannot_judge():
     told, net, losses = [], Model(draw=lambda m, s: m).eval(), []
     for step in range(3):
         expected = pytest.warns(UserWarning, match="cannot judge.*eval") if step == 1 else None
-        with expected or contextlib.nullcontext():
-            with doctor.watch(net, when=step == 1, tell=told.append):
-                losses.append(sound(BINARY[:8], *net(BINARY[:8]), net))
-                losses[-1].backward()
+        watching = doctor.watch(net, when=step == 1, tell=told.append)
+        with expected or contextlib.nullcontext(), watching:
+            losses.append(sound(BINARY[:8], *net(BINARY[:8]), net))
+            losses[-1].backward()
     assert len(losses) == 3 and told == []
 
 
