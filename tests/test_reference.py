@@ -71,7 +71,9 @@ def run_of(row):
 SIZES = {  # of the encoder's and the decoder's layers, and how long
     "cs236": ([784, 300, 300, 20, 300, 300, 784], 20_000 * 100 / 60_000),
     "pythae": ([784, 400, 80, 400, 784], 500),
+    "altosaar": ([784, 256, 256, 256, 256, 256, 784], 167),
     "burda": ([784, 200, 200, 100, 200, 200, 784], 3280),
+    "iwae5": ([784, 200, 200, 100, 200, 200, 784], 3280),
 }
 
 
@@ -95,6 +97,7 @@ def test_the_stages_are_those_of_the_sources():
     assert ends(ROWS["burda"], 50) == [1, 4, 13, 40, 50]
     assert ends(ROWS["pythae"]) == list(range(10, 501, 10))
     assert ends(ROWS["pythae"], 25) == [10, 20, 25]
+    assert ends(ROWS["altosaar"])[-2:] == [156, 167] and 167 * (50_000 // 128) >= 65_000
     assert ends(ROWS["cs236"]) == [None]
 
 
