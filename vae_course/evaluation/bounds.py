@@ -10,6 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import Prior
 from vae_course.objectives import (
     Elbo,
     Gaussian,
@@ -119,8 +120,7 @@ def _log_weights(model: PictureVAE, x: Tensor, posterior: Gaussian, draws: int) 
     mean, log_std = (part.repeat(draws, 1) for part in posterior)
     z = sample_posterior(mean, log_std)
     log_likelihood = model.log_likelihood(x.repeat(draws, *[1] * (x.ndim - 1)), z)
-    log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
-    log_w = log_likelihood + log_prior - gaussian_log_likelihood(z, mean, log_std)
+    log_w = log_likelihood + model.prior.log_prob(z) - gaussian_log_likelihood(z, mean, log_std)
     return log_w.reshape(draws, len(x))
 
 
@@ -133,7 +133,9 @@ class KlSplit(NamedTuple):
 
 
 @torch.no_grad()
-def split_mean_kl(posterior: Gaussian, *, n_samples: int = 4, progress: bool = True) -> KlSplit:
+def split_mean_kl(
+    posterior: Gaussian, *, prior: Prior | None = None, n_samples: int = 4, progress: bool = True
+) -> KlSplit:
     """Split the mean KL of N posteriors (N, latent_dim) in two (Hoffman & Johnson 2016, Eq. 6).
 
     The N pictures count as the whole data set: the aggregate posterior q(z) is the even mixture
@@ -145,14 +147,17 @@ def split_mean_kl(posterior: Gaussian, *, n_samples: int = 4, progress: bool = T
     if n_samples < 2:
         raise ValueError(f"a standard error needs at least 2 draws, but n_samples is {n_samples}")
     mean, log_std = (part.double() for part in posterior)
-    draws = []
+    draws, kls = [], []
     for _ in _with_progress(range(n_samples), progress):
         z = sample_posterior(mean, log_std)
         own = gaussian_log_likelihood(z, mean, log_std)
         draws.append(own - _log_aggregate(z, mean, log_std))
+        if prior is not None:
+            kls.append(own - prior.log_prob(z.to(posterior.mean.dtype)))
     gains = torch.stack(draws)  # (n_samples, N): log q(z|x) - log q(z)
     error = (gains.var(0).mean() / gains.numel()).sqrt().item()
-    mean_kl = kl_standard_normal(mean, log_std).mean().item()
+    kl = torch.stack(kls) if kls else kl_standard_normal(mean, log_std)
+    mean_kl = kl.mean().item()
     information = gains.mean().item()
     return KlSplit(mean_kl, Estimate(information, error), Estimate(mean_kl - information, error))
 
@@ -171,7 +176,10 @@ def _log_aggregate(z: Tensor, mean: Tensor, log_std: Tensor) -> Tensor:
 
 
 def kl_per_latent(model: PictureVAE, images: Tensor) -> Tensor:
-    """KL(q(z_j|x) ‖ N(0, 1)) averaged over `images`: (latent_dim,), nats (Kingma & Welling 2013)"""
+    """KL(q(z_j|x) ‖ N(0, 1)) averaged over `images`: (latent_dim,), nats (Kingma & Welling 2013).
+
+    To N(0, 1) whatever prior the model has: only a factorised prior splits into latents.
+    """
     mean, log_std = encode_all(model, images)
     one_at_a_time = kl_standard_normal(mean.reshape(-1, 1), log_std.reshape(-1, 1))
     return one_at_a_time.reshape(mean.shape).mean(0)  # over pictures

@@ -12,7 +12,7 @@ from torch import Tensor
 from vae_course.evaluation import encode_all
 from vae_course.exact import RateDistortion
 from vae_course.models.picture_vae import PictureVAE
-from vae_course.objectives import kl_standard_normal, sample_posterior
+from vae_course.objectives import sample_posterior
 
 
 @torch.no_grad()
@@ -25,12 +25,10 @@ def measure(model: PictureVAE, images: Tensor, *, n_samples: int = 1) -> RateDis
     if n_samples < 1:
         raise ValueError(f"n_samples must be at least 1, but is {n_samples}")
     posterior = encode_all(model, images)
-    errors = [
-        (images - model.decode(sample_posterior(*posterior)).mean).square().flatten(1).sum(1)
-        for _ in range(n_samples)
-    ]
+    draws = [sample_posterior(*posterior) for _ in range(n_samples)]
+    errors = [(images - model.decode(z).mean).square().flatten(1).sum(1) for z in draws]
     distortion = torch.stack(errors).mean(0)  # over draws, not over pictures
-    return RateDistortion(kl_standard_normal(*posterior).mean().item(), distortion.mean().item())
+    return RateDistortion(model.kl(posterior, draws).mean().item(), distortion.mean().item())
 
 
 def pixel_error(model: PictureVAE, images: Tensor) -> float:

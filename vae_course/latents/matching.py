@@ -45,6 +45,12 @@ def rescale(model: Codec, images: Tensor, *, batch_size: int = 1000) -> Rescaled
         raise ValueError(
             f"re-scaling needs a model with encode and decode, and a tensor: not {came}"
         )
+    prior = getattr(model, "prior", None)
+    if prior is not None and not hasattr(prior, "kl"):
+        raise ValueError(
+            f"re-scaling moves the codes, and this model's prior, a {type(prior).__name__}, was "
+            "fitted to them where they are: re-scale first, then fit the prior"
+        )
     if len(images) < 2:
         raise ValueError(f"re-scaling needs at least 2 images, but got {len(images)}")
     with _in_eval_mode(model):

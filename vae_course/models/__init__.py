@@ -10,17 +10,29 @@ from vae_course.models.observation import (
     outputs_per_pixel,
 )
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import (
+    Flow,
+    FullGaussian,
+    GaussianMixture,
+    Prior,
+    StandardNormal,
+)
 from vae_course.models.transformer import TransformerVAE
 
 __all__ = [
     "ACTIVATIONS",
     "Autoencoder",
     "ConvolutionalVAE",
+    "Flow",
+    "FullGaussian",
+    "GaussianMixture",
     "LOWEST_LOG_STD",
     "LOWEST_STD",
     "ObservationModel",
     "PictureVAE",
+    "Prior",
     "STDS",
+    "StandardNormal",
     "TransformerVAE",
     "VAE",
     "mlp",

@@ -9,13 +9,14 @@ from torch import nn
 from vae_course.models.inputs import require_picture_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import Prior
 
 # Four by four pixels at a time, two pixels on: each layer halves height and width, or doubles them.
 HALF: dict[str, Any] = {"kernel_size": 4, "stride": 2, "padding": 1}
 
 
 class ConvolutionalVAE(PictureVAE):
-    """A VAE with convolutional networks; likelihood and std as in `PictureVAE`.
+    """A VAE with convolutional networks; likelihood, std and prior as in `PictureVAE`.
 
     `channels` are those of the encoder's layers, which the decoder has in reverse. Each layer
     halves height and width (the decoder's double them).
@@ -32,6 +33,7 @@ class ConvolutionalVAE(PictureVAE):
         channels: Sequence[int] = (32, 64, 128),
         likelihood: str | ObservationModel = "gaussian",
         std: str | float | None = None,
+        prior: Prior | None = None,
         **bounds: Any,
     ):
         require_picture_shape(shape, latent_dim)
@@ -42,7 +44,7 @@ class ConvolutionalVAE(PictureVAE):
         encoder = _encoder((colours, *channels), small, shape, latent_dim)
         outputs = colours * observation.outputs_per_pixel
         decoder = _decoder((outputs, *channels), small, latent_dim)
-        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation, prior=prior)
 
 
 def _halved(height: int, width: int, times: int) -> tuple[int, int]:

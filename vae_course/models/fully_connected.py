@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from vae_course.models.inputs import flat, require_codes, require_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import Prior
 
 ACTIVATIONS = {"relu": nn.ReLU, "elu": nn.ELU, "tanh": nn.Tanh}
 
@@ -61,7 +62,7 @@ class Autoencoder(nn.Module):
 
 
 class VAE(PictureVAE):
-    """A VAE with fully connected networks; likelihood and std as in `PictureVAE`.
+    """A VAE with fully connected networks; likelihood, std and prior as in `PictureVAE`.
 
     `hidden` are the widths of the encoder's hidden layers, which the decoder has in reverse;
     `activation` between them is "relu", "elu" or "tanh".
@@ -78,6 +79,7 @@ class VAE(PictureVAE):
         activation: str = "relu",
         likelihood: str | ObservationModel = "gaussian",
         std: str | float | None = None,
+        prior: Prior | None = None,
         **bounds: Any,
     ):
         require_shape(shape, latent_dim)
@@ -87,4 +89,4 @@ class VAE(PictureVAE):
         encoder = mlp([pixels, *hidden, 2 * latent_dim], activation)
         outputs = pixels * observation.outputs_per_pixel
         decoder = mlp([latent_dim, *reversed(hidden), outputs], activation)
-        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation, prior=prior)

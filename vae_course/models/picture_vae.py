@@ -8,11 +8,12 @@ from torch import Tensor, nn
 
 from vae_course.models.inputs import flat, require_codes, require_shape
 from vae_course.models.observation import Decoded, ObservationModel, observation_model
-from vae_course.objectives import Elbo, Gaussian, kl_standard_normal, sample_posterior
+from vae_course.models.priors import Prior, StandardNormal, require_prior
+from vae_course.objectives import Elbo, Gaussian, sample_posterior
 
 
 class PictureVAE(nn.Module):
-    """q(z|x) and p(x|z) are diagonal, the prior p(z) is N(0, I). `VAE` is the one to start with.
+    """q(z|x) and p(x|z) are diagonal. `VAE` is the one to start with.
 
     `shape` is that of one example: (C, H, W) for a picture of D = C·H·W pixels, or (12,) for a row
     of a table. `encoder` maps flat pictures (batch, D) to (batch, 2 latent_dim), all means before
@@ -26,7 +27,11 @@ class PictureVAE(nn.Module):
     `lowest_std` and `highest_std`, in units of the pixels' range; a decoder that may be very unsure
     of a hard detail hardly tries to draw it).
 
-    Raises ValueError for unknown options and sizes that are not positive whole numbers.
+    `prior` is p(z), N(0, I) if nothing is said: a module with `log_prob(z)` and `sample(n)`, of
+    `models.priors` or your own. It can be set later, `model.prior = GaussianMixture(8).fit(q)`.
+
+    Raises ValueError for unknown options and sizes that are not positive whole numbers, TypeError
+    for a prior that is no such module.
     """
 
     def __init__(
@@ -38,10 +43,12 @@ class PictureVAE(nn.Module):
         *,
         likelihood: str | ObservationModel = "gaussian",
         std: str | float | None = None,
+        prior: Prior | None = None,
         **bounds: Any,
     ):
         super().__init__()
         require_shape(shape, latent_dim)
+        self.prior = StandardNormal(latent_dim) if prior is None else require_prior(prior)
         self.shape, self.latent_dim = tuple(shape), latent_dim
         self.encoder, self.decoder = encoder, decoder
         self.observation = observation_model(likelihood, std, **bounds)
@@ -90,7 +97,8 @@ class PictureVAE(nn.Module):
     def elbo(
         self, x: Tensor, n_samples: int = 1, beta: float = 1.0, noise: Tensor | None = None
     ) -> Elbo:
-        """E_q[log p(x|z)] - beta KL(q(z|x) ‖ p(z)), with `n_samples` draws of z for the first term.
+        """E_q[log p(x|z)] - beta KL(q(z|x) ‖ p(z)), with `n_samples` draws of z for the first term,
+        and for the second where the prior has no formula.
 
         (batch, *shape) -> three (batch,) tensors, nats per example (Kingma & Welling 2013, Eq. 3;
         beta: Higgins et al. 2017). `noise` (n_samples, batch, latent_dim) is the ε of each draw,
@@ -104,10 +112,24 @@ class PictureVAE(nn.Module):
             raise ValueError(f"noise must be {expected}, but came as {tuple(noise.shape)}")
         posterior = self.encode(x)
         each = [None] * n_samples if noise is None else noise
-        draws = [self.log_likelihood(x, sample_posterior(*posterior, one)) for one in each]
-        reconstruction = torch.stack(draws).mean(0)  # over draws, not over the batch
-        kl = kl_standard_normal(*posterior)
+        draws = [sample_posterior(*posterior, one) for one in each]
+        likelihoods = [self.log_likelihood(x, z) for z in draws]
+        reconstruction = torch.stack(likelihoods).mean(0)  # over draws, not over the batch
+        kl = self.kl(posterior, draws)
         return Elbo(reconstruction - beta * kl, reconstruction, kl)
+
+    def kl(self, posterior: Gaussian, draws: Sequence[Tensor] = ()) -> Tensor:
+        """KL(q(z|x) ‖ p(z)) of posteriors (batch, latent_dim): (batch,), nats per example.
+
+        By the prior's own formula if it has one. Else log q(z|x) - log p(z), averaged over `draws`
+        from the posteriors, each (batch, latent_dim); one is made here if there are none. Such an
+        average may be negative for a single picture.
+        """
+        if formula := getattr(self.prior, "kl", None):
+            return formula(*posterior)
+        draws = draws or [sample_posterior(*posterior)]
+        gaps = [posterior.log_likelihood(z) - self.prior.log_prob(z) for z in draws]
+        return torch.stack(gaps).mean(0)  # over draws
 
     @torch.no_grad()
     def sample(self, n: int, *, noise: bool = True) -> Tensor:
@@ -115,9 +137,7 @@ class PictureVAE(nn.Module):
 
         With noise=False, the mean of p(x|z) in place of a draw: smoother, and what papers show.
         """
-        weight = next(self.decoder.parameters(), self.log_std)
-        z = torch.randn(n, self.latent_dim, device=weight.device, dtype=weight.dtype)
-        decoded = self.decode(z)
+        decoded = self.decode(self.prior.sample(n))
         return decoded.sample() if noise else decoded.mean
 
     @torch.no_grad()

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 from vae_course.models.inputs import require_picture_shape, require_sizes
 from vae_course.models.observation import ObservationModel, observation_model
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import Prior
 
 
 class TransformerVAE(PictureVAE):
-    """A VAE whose networks attend over patches; likelihood and std as in `PictureVAE`.
+    """A VAE whose networks attend over patches; likelihood, std and prior as in `PictureVAE`.
 
     The picture is cut into squares of `patch` pixels. Each becomes a token of `width` numbers, and
     `depth` blocks of attention with `heads` heads follow, in the encoder and in the decoder. The
@@ -35,6 +36,7 @@ class TransformerVAE(PictureVAE):
         place_maps: bool = False,
         likelihood: str | ObservationModel = "gaussian",
         std: str | float | None = None,
+        prior: Prior | None = None,
         **bounds: Any,
     ):
         require_picture_shape(shape, latent_dim)
@@ -45,7 +47,7 @@ class TransformerVAE(PictureVAE):
         encoder = Encoder(shape, latent_dim, **blocks)
         outputs = observation.outputs_per_pixel
         decoder = Decoder(shape, latent_dim, outputs, place_maps=place_maps, **blocks)
-        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation)
+        super().__init__(shape, latent_dim, encoder, decoder, likelihood=observation, prior=prior)
 
 
 class Encoder(nn.Module):

@@ -10,7 +10,7 @@ from torch import Tensor
 from vae_course.evaluation import encode_all, estimate_elbo
 from vae_course.latents import rescale
 from vae_course.models.picture_vae import PictureVAE
-from vae_course.objectives import kl_standard_normal, sample_posterior
+from vae_course.objectives import sample_posterior
 from vae_course.train.batches import PIXELS, binarize, generator
 from vae_course.train.run import Run
 
@@ -81,12 +81,12 @@ def measure(run: Run, model: PictureVAE, train: Tensor, test: Tensor) -> Outcome
 
 
 def _codes(model: PictureVAE, train: Tensor, test: Tensor, z: Tensor) -> Codes:
-    mean, log_std = encode_all(model, test)
-    second = (mean.square() + (2 * log_std).exp()).mean()
-    draws = model.decode(z.to(mean)).mean
+    posterior = encode_all(model, test)
+    second = (posterior.mean.square() + posterior.variance).mean()
+    draws = model.decode(z.to(posterior.mean)).mean
     near, usual = (_to_nearest(images, train[:MANY]) for images in (draws, test[:DRAWS]))
     distance = near / usual if usual else math.nan  # all of these test pictures were trained on
-    return Codes(kl_standard_normal(mean, log_std).mean().item(), second.item(), draws, distance)
+    return Codes(model.kl(posterior).mean().item(), second.item(), draws, distance)
 
 
 def _to_nearest(images: Tensor, train: Tensor) -> float:
