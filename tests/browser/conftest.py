@@ -22,9 +22,9 @@ def can_run():
 
 
 def pytest_collection_modifyitems(items):
-    """Of an exercise, two of the four looks are for each change, the others for once a week."""
+    """Two of the four looks show both widths and both themes; the other two are for once a week."""
     for item in items:
-        if re.search(r"_fits_.*(exercises|solutions)/.*(wide dark|narrow light)", item.name):
+        if re.search(r"_fits_.*(wide dark|narrow light)", item.name):
             item.add_marker("weekly")
 
 
@@ -57,3 +57,20 @@ def browser():
         running = playwright.chromium.launch(executable_path=find_browser(), args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def tab(browser):
+    """One tab for all pages: what they share is loaded once."""
+    tab = browser.new_page()
+    tab.requests, tab.complaints = [], []
+    tab.on("request", lambda request: tab.requests.append(request.url))
+    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
+    tab.on("console", lambda message: note(tab, message))
+    tab.on("response", lambda r: r.status >= 400 and tab.complaints.append(f"{r.status} {r.url}"))
+    return tab
+
+
+def note(tab, message):
+    if message.type in ("error", "warning"):
+        tab.complaints.append(message.text)

@@ -51,13 +51,13 @@ MEASURE = """async () => {
 
 
 @pytest.fixture(scope="module")
-def chapter(request, browser, site):
+def chapter(request, tab, site):
     """What a chapter is made of, from top to bottom, in pixels from the top of the page."""
-    page = browser.new_page(viewport=SCREEN)
-    page.goto(f"{site}/{request.param}")
-    page.evaluate(SETTLED)
-    yield page.evaluate(MEASURE)
-    page.close()
+    tab.set_viewport_size(SCREEN)
+    tab.emulate_media(color_scheme="light")
+    tab.goto(f"{site}/{request.param}")
+    tab.evaluate(SETTLED)
+    return tab.evaluate(MEASURE)
 
 
 def gaps(chapter):

@@ -1,8 +1,8 @@
 """Every page of the built book as a reader meets it: wide and narrow, light and dark.
 
 A page is loaded once. Its window is then made narrow and its colours dark, as a reader does who
-turns a phone at night. Exercises and solutions, which differ little from chapters, get two of the
-four looks for each change, and all four once a week.
+turns a phone at night. Each change gets two looks, which show both widths and both themes, and
+once a week there are all four.
 """
 
 import json
@@ -73,23 +73,6 @@ def page(request, tab, site):
     tab.evaluate(SETTLED)
     tab.name = request.param
     return tab
-
-
-@pytest.fixture(scope="session")
-def tab(browser):
-    """One tab for all pages: what they share is loaded once."""
-    tab = browser.new_page()
-    tab.requests, tab.complaints = [], []
-    tab.on("request", lambda request: tab.requests.append(request.url))
-    tab.on("pageerror", lambda error: tab.complaints.append(str(error)))
-    tab.on("console", lambda message: note(tab, message))
-    tab.on("response", lambda r: r.status >= 400 and tab.complaints.append(f"{r.status} {r.url}"))
-    return tab
-
-
-def note(tab, message):
-    if message.type in ("error", "warning"):
-        tab.complaints.append(message.text)
 
 
 def test_there_are_pages():
