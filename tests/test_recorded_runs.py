@@ -11,6 +11,7 @@ from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
 ROOT = Path(__file__).parents[1]
+LINK = "[A source](https://example.org/toy)"
 ROW = {
     "row": "toy",
     "source": "A source",
@@ -74,48 +75,91 @@ def cells(lines, first):
 @pytest.mark.parametrize(
     ("elbo", "shown"),
     [
-        (99.0, "99.00 ± 0.25 ✓"),
-        (102.0, "102.00 ± 0.25 ✓"),
-        (98.0, "98.00 ± 0.25 ✓"),
-        (102.004, "102.00 ± 0.25 ✗ above"),
-        (90.0, "90.00 ± 0.25 ✗ below"),
+        (99.0, "✓ in the range"),
+        (102.0, "✓ in the range"),
+        (98.0, "✓ in the range"),
+        (102.004, "✓ within 3 standard errors"),
+        (102.7, "✓ within 3 standard errors"),
+        (97.3, "✓ within 3 standard errors"),
+        (102.8, "worse by 0.8"),
+        (90.0, "better by 8.0"),
     ],
 )
 def test_inside_the_range_or_outside(elbo, shown):
     lines = run_records.compared(ROW, [made(elbo=elbo)])
-    assert cells(lines, "−ELBO") == ["−ELBO", "100 ± 2", shown, "not run"]
+    mean = f"{elbo:.2f} ± 0.25"
+    assert cells(lines, "−ELBO") == ["−ELBO", "100 ± 2", mean, mean, shown]
 
 
-@pytest.mark.parametrize(("bound", "shown"), [(97.0, "(−0.50)"), (98.25, "(+0.75)")])
-def test_without_a_range_there_is_a_difference_and_no_verdict(bound, shown):
+@pytest.mark.parametrize(
+    ("bound", "shown"),
+    [
+        (97.0, "✓ within 3 standard errors"),
+        (98.4, "✓ within 3 standard errors"),
+        (98.5, "worse by 1.0"),
+        (96.5, "better by 1.0"),
+    ],
+)
+def test_one_number_has_no_range_but_our_standard_error(bound, shown):
     lines = run_records.compared(ROW, [made(bound=bound)])
-    assert cells(lines, "−L₅₀")[1:3] == ["97.5", f"{bound:.2f} ± 0.31 {shown}"]
+    mean = f"{bound:.2f} ± 0.31"
+    assert cells(lines, "−L₅₀")[1:] == ["97.50", mean, mean, shown]
 
 
-def test_a_round_number_is_shown_as_one():
+@pytest.mark.parametrize(
+    ("elbo", "shown"),
+    [(99.5, "✓ to its rounding"), (100.2, "✓ within 3 standard errors"), (101, "worse by 1.5")],
+)
+def test_a_round_number_is_shown_and_judged_as_one(elbo, shown):
     row = ROW | {"published": [{"measure": "minus_elbo", "value": 99, "about": True}]}
-    assert cells(run_records.compared(row, [made()]), "−ELBO")[1:3] == [
-        "≈ 99",
-        "101.00 ± 0.25 (+2.00)",
-    ]
+    found = cells(run_records.compared(row, [made(elbo=elbo)]), "−ELBO")
+    assert found[1] == "≈ 99" and found[-1] == shown
 
 
-def test_a_run_that_is_not_finished_gets_neither():
-    record = made(epochs=[1, 4])
+def test_more_kl_is_neither_better_nor_worse():
+    row = ROW | {"published": [{"measure": "kl", "value": 20}]}
+    for kl, shown in ((22.0, "higher by 2.0"), (19.0, "lower by 1.0")):
+        record = made(measured={"minus_elbo": [1, 1], "kl": [kl, 0.1]})
+        assert cells(run_records.compared(row, [record]), "KL")[-1] == shown
+
+
+def test_the_mean_over_seeds_knows_pictures_and_seeds():
+    records = [made(0, elbo=100.0), made(1, elbo=101.0)]
+    mean, error = run_records.mean_over_seeds("minus_elbo", records)
+    assert mean == 100.5  # the pictures are the same, so their 0.25 stays; 1/2 is of two seeds
+    assert error == pytest.approx((0.25**2 + 0.5**2) ** 0.5)
+    assert run_records.spread_text("minus_elbo", records) == "100.00 to 101.00, 2 seeds"
+    assert run_records.spread_text("minus_elbo", records[:1]) == "one seed"
+
+
+def test_a_run_that_is_not_finished_gets_no_verdict():
+    record = made(epochs=[1, 4], measured={"minus_elbo": [101.0, 0.25]})
     lines = run_records.compared(ROW, [record])
-    assert cells(lines, "−ELBO")[2] == "101.00 ± 0.25"
-    assert cells(lines, "−L₅₀")[2] == "97.00 ± 0.31"
+    assert cells(lines, "−ELBO") == ["−ELBO", "100 ± 2", "101.00 ± 0.25"]
+    assert cells(lines, "−L₅₀")[2:] == ["at the end"]
     assert run_records.epochs_text(record) == "1 of 4: **not finished**"
     assert run_records.epochs_text(made()) == "4"
+    both = run_records.compared(ROW, [made(0), record | {"seed": 1}])
+    assert cells(both, "−ELBO")[4:] == ["101.00 ± 0.25", "✓ in the range"]  # of seed 0 alone
 
 
 def test_every_seed_has_its_column_also_one_that_nobody_asked_for(book):
     for seed in (5, 3, 1):
         keep(book, made(seed, elbo=100 + seed / 10))
     lines = run_records.compared(ROW, run_records.read_records(ROW, book / "runs"))
-    assert lines[0] == "| nats per picture | published | seed 0 | seed 1 | seed 3 | seed 5 |"
-    shown = ["not run", *(f"100.{seed}0 ± 0.25 ✓" for seed in (1, 3, 5))]
-    assert cells(lines, "−ELBO")[2:] == shown
+    head = "| nats per picture | published | seed 1 | seed 3 | seed 5 | mean | verdict |"
+    assert lines[0] == head
+    shown = [f"100.{seed}0 ± 0.25" for seed in (1, 3, 5)]
+    assert cells(lines, "−ELBO")[2:5] == shown
+
+
+def test_what_a_seed_costs():
+    assert run_records.cost_text([]) == "nobody has timed it"
+    whole = [made(0), made(1, training_cpu_seconds=None), made(2, training_cpu_seconds=200)]
+    assert run_records.cost_text(whole) == "training 90 s, measuring 2.0 h"
+    part = made(epochs=[1, 400], training_cpu_seconds=36.0)
+    assert run_records.cost_text([part]) == "training about 4.0 h"
+    assert run_records.cost_text([part, made(1)]) == "training 60 s, measuring 2.0 h"
 
 
 @pytest.mark.parametrize(
@@ -140,15 +184,17 @@ WRONG = {
     "another seed": {"seed": 3},
     "a machine without a name": {"machine": None},
     "another row": {"row": "boy"},
+    "half a run without its loss": {"epochs": [1, 4], "measured": {"minus_bound_50": [1, 1]}},
 }
 
 
 @pytest.mark.parametrize("changed", WRONG.values(), ids=WRONG)
-@pytest.mark.parametrize("page", ["reference", "overview", "cost"])
+@pytest.mark.parametrize("page", ["reference toy", "overview nll", "cost"])
 def test_a_wrong_record_is_an_error_that_names_it(book, changed, page):
     keep(book, made() | changed, "toy-0")
+    kind, name = [*page.split(), ""][:2]
     with pytest.raises(ValueError, match="toy-0.json is no record to show .* repeat the run"):
-        recorded_runs.KINDS[page](book, "toy")
+        recorded_runs.KINDS[kind](book, name)
 
 
 @pytest.mark.parametrize("key", run_records.NEEDED)
@@ -195,22 +241,45 @@ def test_a_row_on_the_page(book):
 def test_a_row_without_record_says_so(book):
     lines = recorded_runs.reference(book, "toy")
     assert "**Not run** yet. `make reference ROW=toy SEED=0` does it." in lines
-    assert cells(lines, "−ELBO")[2:] == ["not run", "not run"]
-    assert cells(recorded_runs.overview(book, ""), "A source")[3] == "**not run**"
+    assert cells(lines, "−ELBO")[2:] == ["not run"]
+    assert cells(recorded_runs.overview(book, "elbo"), LINK)[-1] == "**not run**"
+    assert cells(recorded_runs.cost(book, ""), "A source")[1:] == ["nobody has timed it", "0 of 2"]
 
 
-def test_the_overview_has_a_line_for_each_row_with_all_seeds(book):
+def test_the_overviews_keep_loss_and_likelihood_apart(book):
     keep(book, made(0))
     keep(book, made(1, elbo=103.0))
-    found = cells(recorded_runs.overview(book, ""), "A source")
-    assert found[1:4] == ["−ELBO", "100 ± 2", "101.00 ± 0.25 ✓; 103.00 ± 0.25 ✗ above"]
-    assert found[4] == "4"
+    found = cells(recorded_runs.overview(book, "elbo"), LINK)
+    ours = ["**102.00 ± 1.03**", "101.00 to 103.00, 2 seeds", "✓ in the range"]
+    assert found[1:] == ["drawn", "−ELBO", "100 ± 2", *ours]
+    found = cells(recorded_runs.overview(book, "nll"), LINK)
+    assert found[2:4] == ["−L₅₀", "97.50"] and found[-1] == "✓ within 3 standard errors"
+    with pytest.raises(ValueError, match="an overview is of elbo or nll, not of ''"):
+        recorded_runs.overview(book, "")
+
+
+def test_the_overview_says_how_far_a_run_has_come(book):
+    keep(book, made(0, epochs=[1, 4], measured={"minus_elbo": [101.0, 0.25]}))
+    found = cells(recorded_runs.overview(book, "nll"), LINK)
+    assert found[4:] == ["", "", "not finished: 1 of 4 epochs"]
+
+
+def test_the_loss_on_the_way_ends_with_the_last_look(book):
+    curve = [[float(epoch), 200.0 - epoch, 0.3] for epoch in range(1, 12)]
+    keep(book, made(0, curve=curve))
+    lines = recorded_runs.reference(book, "toy")
+    assert cells(lines, "seed 0, epoch")[1:] == ["1", "3", "5", "7", "9", "11"]
+    losses = cells(lines, "−ELBO, test pictures")[1:]
+    assert losses[0] == "199.00 ± 0.30" and losses[-1] == "189.00 ± 0.30"
+    assert recorded_runs.on_the_way(made(0, curve=curve[:1])) == []
 
 
 def test_the_cost_is_that_of_all_runs(book):
     keep(book, made(0))
     keep(book, made(1))
-    assert recorded_runs.cost(book, "") == ["The 2 runs on this page took 4.0 h together."]
+    lines = recorded_runs.cost(book, "")
+    assert lines[-1] == "The 2 runs on this page took 4.0 h together."
+    assert cells(lines, "A source")[1:] == ["training 60 s, measuring 2.0 h", "2 of 2"]
 
 
 def build(book, text):
@@ -228,14 +297,14 @@ def test_sphinx_makes_tables_anew_for_each_new_record(book):
     assert "not run" in build(book, page)
     keep(book, made())
     html = build(book, page)
-    assert "<td><p>101.00 ± 0.25 ✓</p></td>" in html and 'href="https://example.org/toy"' in html
+    assert "<td><p>✓ in the range</p></td>" in html and 'href="https://example.org/toy"' in html
     assert "<strong>Not run</strong>" not in html
 
 
 def test_a_wrong_record_stops_the_build(book):
     keep(book, made(machine=None))
     with pytest.raises(ExtensionError, match="toy-0.json is no record"):
-        build(book, "```{recorded-run} overview\n```")
+        build(book, "```{recorded-run} overview elbo\n```")
 
 
 @pytest.mark.parametrize("text", ["reference boy", "reference", "rows"])
@@ -255,5 +324,5 @@ def test_the_page_shows_every_row_and_types_no_measured_number():
         for record in run_records.read_records(row, ROOT / "book/runs"):
             for value, _ in record["measured"].values():
                 assert f"{value:.2f}" not in text
-    for kind in ("overview", "cost"):
+    for kind in ("overview elbo", "overview nll", "cost"):
         assert f"```{{recorded-run}} {kind}\n" in text

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import torch
 from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
-from run_records import compared, read_rows
+from run_records import compared, cost_text, epochs_text, read_records, read_rows
 from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
@@ -38,8 +38,11 @@ DRAWS = 1_000_000  # in one piece of a measurement; a kill loses a piece at most
 AT_ONCE = 1_000  # pictures decoded: what fits into a processor's cache takes half the time
 
 
-def measure(row: dict, model: PictureVAE, pictures: Tensor, seed: int, folder: Path) -> dict:
-    """All that was published of the row, as [mean, standard error], nats per picture."""
+def measure(
+    model: PictureVAE, pictures: Tensor, seed: int, importance: list[int], folder: Path
+) -> dict:
+    """The ELBO, its parts, and a bound for each number of `importance` samples, as
+    [mean, standard error], nats per picture."""
     with seeded(seed_of(seed, TEST_NOISE)):
         found = estimate_elbo(model, pictures, n_samples=ELBO_DRAWS)
     signs = {"minus_elbo": ("total", -1), "reconstruction": ("reconstruction", -1), "kl": ("kl", 1)}
@@ -47,7 +50,7 @@ def measure(row: dict, model: PictureVAE, pictures: Tensor, seed: int, folder: P
         name: [sign * found[ours].mean, found[ours].standard_error]
         for name, (ours, sign) in signs.items()
     }
-    for n_samples in importance_samples(row):
+    for n_samples in importance:
         mean, error = estimate(bounds_in_pieces(model, pictures, n_samples, seed, folder))
         measured[f"minus_bound_{n_samples}"] = [-mean, error]
     return measured
@@ -92,20 +95,32 @@ def epochs_of(row: dict, folder: Path) -> list[float]:
     return [round(done, 1), round(all_of_them, 1)]
 
 
+def curve(folder: Path) -> list[list[float]]:
+    """Of the test pictures: [epoch, −ELBO, standard error] at the end of each stage."""
+    with open(folder / "eval.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [[float(r["epoch"]), -float(r["elbo"]), float(r["elbo_se"])] for r in rows]
+
+
 def chosen_epoch(row: dict, stages: list[dict]) -> int | None:
     """The epoch whose model is measured; None: the last."""
     return min(stages, key=lambda one: one["validation"])["end"] if "choose_every" in row else None
 
 
 def record(row: dict, seed: int, until: int | None = None) -> dict:
-    """Train and measure what is not done yet; everything to tell and to repeat it."""
+    """Train and measure what is not done yet; everything to tell and to repeat it.
+
+    The bounds that were published are measured once the training is over: they take long.
+    """
     folder = WORK / f"{row['row']}-{seed}"
     stages = train_in_stages(row, seed, folder, until)
     checkpoint = folder / (BEST if "choose_every" in row else CHECKPOINT)
     run = read_checkpoint(checkpoint).run
     pictures = load_pictures(run).test  # binarized once, with the seed of the data, if at all
     pieces = folder / f"pieces-{hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]}"
-    measured = measure(row, load_model(checkpoint), pictures, seed, pieces)
+    done, planned_epochs = epochs = epochs_of(row, folder)
+    importance = importance_samples(row) if done >= planned_epochs else []
+    measured = measure(load_model(checkpoint), pictures, seed, importance, pieces)
     shown = training_arguments(
         row, seed, folder.relative_to(WORK.parents[1]), f"$VAE_COURSE_DATA/{row.get('file')}"
     ) + (["--epochs", str(until)] if until else [])
@@ -117,7 +132,8 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
         + (f" EPOCHS={until}" if until else ""),
         "training": f"python -m vae_course.train {' '.join(shown)}",
         "arguments": row["arguments"],
-        "epochs": epochs_of(row, folder),
+        "epochs": epochs,
+        "curve": curve(folder),
         "chosen_epoch": chosen_epoch(row, stages),
         "test_pictures": len(pictures),
         "test_pixels_seed": run.data_seed if run.binarize != "no" else None,
@@ -133,10 +149,15 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
 
 
 def listed(rows: list[dict]) -> str:
-    lines = ["make reference ROW=… SEED=… trains and measures one of these, hours for some:"]
+    lines = ["make reference ROW=… SEED=… trains and measures one of these, on one thread:"]
     for row in rows:
-        seeds = " ".join(map(str, row["seeds"]))
-        lines.append(f"  {row['row']:8s} {row['source']}: {row['model']}; seeds {seeds}")
+        records = read_records(row, RECORDS)
+        so_far = "; ".join(f"seed {one['seed']}: {epochs_text(one, plain=True)}" for one in records)
+        lines += [
+            f"  {row['row']:8s} {row['source']}: {row['model']}",
+            f"           one seed: {cost_text(records)}",
+            f"           epochs done: {so_far or 'none'}; seeds to do: {row['seeds']}",
+        ]
     return "\n".join(lines)
 
 

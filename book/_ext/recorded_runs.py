@@ -23,15 +23,22 @@ sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 from run_records import (
     NOT_RUN,
     compared,
+    cost_text,
+    done,
     duration,
     epochs_text,
-    measured_text,
+    mean_over_seeds,
     name_of,
     published_text,
     read_records,
     read_rows,
+    spread_text,
     table,
+    verdict,
+    with_error,
 )
+
+SHOWN = 8  # looks at a run on its way
 
 
 def circumstances(records: list[dict]) -> list[str]:
@@ -74,6 +81,8 @@ def reference(source: Path, name: str) -> list[str]:
     if not records:
         command = f"make reference ROW={name} SEED={row['seeds'][0]}"
         return [*lines, f"**{NOT_RUN.capitalize()}** yet. `{command}` does it."]
+    for one in records:
+        lines += on_the_way(one)
     commands = [one["command"] for one in records]
     shown = ["```sh", *commands, "```", "", "To train, the first of these runs", "", "```sh"]
     lines += [
@@ -88,23 +97,54 @@ def reference(source: Path, name: str) -> list[str]:
     return [*lines, records[0]["training"], "```"]
 
 
-def overview(source: Path, _: str) -> list[str]:
-    """One line a row, with the first measure that was published."""
+def on_the_way(record: dict) -> list[str]:
+    """The loss after some of the epochs, as a table; none where it was looked at once."""
+    points = record.get("curve", [])
+    if len(points) < 2:
+        return []
+    step = -(-len(points) // SHOWN)
+    kept = points[::-1][::step][::-1]
+    head = [f"seed {record['seed']}, epoch", *(f"{epoch:g}" for epoch, _, _ in kept)]
+    losses = ["−ELBO, test pictures", *(with_error(mean, error) for _, mean, error in kept)]
+    return [*table(head, [losses]), ""]
+
+
+def overview(source: Path, kind: str) -> list[str]:
+    """One line a row: "elbo", or "nll", the bound with the most importance samples."""
+    if kind not in OVERVIEWS:
+        raise ValueError(f"an overview is of {' or '.join(OVERVIEWS)}, not of {kind!r}")
     body = []
     for row in _rows(source):
-        records, first = read_records(row, source / "runs"), row["published"][0]
-        ours = "; ".join(measured_text(first, one) for one in records)
-        epochs = "; ".join(dict.fromkeys(map(epochs_text, records)))
-        who = [row["source"], name_of(first["measure"]), published_text(first)]
-        body.append([*who, ours or f"**{NOT_RUN}**", epochs or "0"])
-    return table(["source", "nats per picture", "published", "ours", "epochs"], body)
+        chosen = [one for one in row["published"] if OVERVIEWS[kind] in one["measure"]]
+        if chosen:
+            body.append(_overview_line(row, chosen[-1], read_records(row, source / "runs")))
+    return table(["source", "pixels", "", "published", "ours", "over seeds", "verdict"], body)
+
+
+OVERVIEWS = {"elbo": "minus_elbo", "nll": "minus_bound"}
+
+
+def _overview_line(row: dict, one: dict, records: list[dict]) -> list[str]:
+    over, name = done(records), one["measure"]
+    who = [f"[{row['source']}]({row['link']})", row["pixels"], name_of(name), published_text(one)]
+    if over:
+        mean = with_error(*mean_over_seeds(name, over))
+        return [*who, f"**{mean}**", spread_text(name, over), verdict(one, over)]
+    so_far = "; ".join(f"{epochs_text(each, plain=True)} epochs" for each in records)
+    return [*who, "", "", f"not finished: {so_far}" if records else f"**{NOT_RUN}**"]
 
 
 def cost(source: Path, _: str) -> list[str]:
-    """What all runs of all rows took together."""
-    records = [one for row in _rows(source) for one in read_records(row, source / "runs")]
+    """What one seed of each row takes, and what all runs took together."""
+    rows = [(row, read_records(row, source / "runs")) for row in _rows(source)]
+    records = [one for _, found in rows for one in found]
     seconds = sum(one["training_seconds"] + one["measuring_seconds"] for one in records)
-    return [f"The {len(records)} runs on this page took {duration(seconds)} together."]
+    body = [
+        [row["source"], cost_text(found), f"{len(done(found))} of {len(row['seeds'])}"]
+        for row, found in rows
+    ]
+    together = f"The {len(records)} runs on this page took {duration(seconds)} together."
+    return [*table(["source", "one seed", "seeds done"], body), "", together]
 
 
 def _rows(source: Path) -> list[dict]:
