@@ -13,8 +13,8 @@ from torch import nn
 
 from vae_course import explorer, plotting
 from vae_course.evaluation import active_units, kl_per_latent
-from vae_course.exact import fit_two_images
-from vae_course.explorer import network, packing, pair, plane
+from vae_course.exact import fit_two_images, quadrature_bound
+from vae_course.explorer import gap, network, packing, pair, plane
 from vae_course.models import VAE, Autoencoder
 
 ROOT = Path(__file__).parents[1]
@@ -43,6 +43,8 @@ EVERY = {
     "kl_bowl": explorer.kl_bowl,
     "edge_blur": explorer.edge_blur,
     "gradient_spread": explorer.gradient_spread,
+    "elbo_gap": explorer.elbo_gap,
+    "elbo_gap_of_two": lambda: explorer.elbo_gap(humps=2),
 }
 
 
@@ -376,6 +378,48 @@ def test_the_still_of_the_spread_has_the_right_formulas():
         b = 1 + 3 * std**2 if "baseline" in line.get_label() else 0
         estimates = 2 * z if line.get_label() == "pathwise" else (z**2 - b) * noise / std
         assert shown == pytest.approx(estimates.std().item(), rel=0.02)
+
+
+TWO_HUMPS = {"power": 2, "x": 1.5, "noise": 0.5}
+
+
+@pytest.mark.parametrize(("mean", "std"), [(0.0, 1.0), (0.5, 0.2), (-1.5, 0.6), (2.0, 1.4)])
+@pytest.mark.parametrize("draws", [1, 2, 3])
+def test_bounds_without_draws_are_those_of_quadrature_in_as_many_dimensions(mean, std, draws):
+    q = torch.distributions.Normal(mean, std)
+    found = gap.bound(draws, q, power=1, x=1.0, noise=1.0)
+    assert found == pytest.approx(quadrature_bound(1.0, draws, q, nodes=160), abs=1e-4)
+
+
+@pytest.mark.parametrize("draws", [2, 10, 100])
+@pytest.mark.parametrize(("mean", "std"), [(1.1, 0.22), (0.0, 0.75), (-0.5, 1.2)])
+def test_bounds_without_draws_are_averages_of_many(mean, std, draws):
+    generator = torch.Generator().manual_seed(0)
+    z = mean + std * torch.randn(20_000, draws, generator=generator, dtype=torch.float64)
+    unscaled = -(z**2 + (1.5 - z**2) ** 2 / 0.25 - ((z - mean) / std) ** 2) / 2
+    log_w = unscaled - math.log(0.5 / std) - math.log(2 * math.pi) / 2
+    drawn = log_w.logsumexp(1) - math.log(draws)
+    found = gap.bound(draws, torch.distributions.Normal(mean, std), **TWO_HUMPS)
+    assert found == pytest.approx(drawn.mean().item(), abs=5 * drawn.std().item() / 20_000**0.5)
+
+
+def test_the_evidence_is_known_for_one_hump():
+    right = torch.distributions.Normal(0.0, 1.25**0.5).log_prob(torch.tensor(0.7)).item()
+    assert gap.evidence(1, 0.7, 0.5) == pytest.approx(right, abs=1e-6)
+
+
+def test_no_normal_q_does_better_than_the_one_at_the_start():
+    start, right = gap.TWO["start"], gap.evidence(**TWO_HUMPS)
+    least = right - gap.bound(1, torch.distributions.Normal(*start), **TWO_HUMPS)
+    for mean in torch.linspace(0, 2, 11).tolist():
+        for std in torch.linspace(0.1, 1.2, 12).tolist():
+            q = torch.distributions.Normal(mean, std)
+            assert right - gap.bound(1, q, **TWO_HUMPS) > least - 5e-3
+
+
+def test_a_posterior_has_one_hump_or_two():
+    with pytest.raises(ValueError, match="1 or 2 humps, but humps is 3"):
+        explorer.elbo_gap(3)
 
 
 def still_of(draw):

@@ -13,7 +13,7 @@ import math
 import torch
 from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import encode_all, estimate, importance_weighted_bounds
@@ -241,27 +241,6 @@ Now both terms depend on $z$. Their sum still does not: what one adds, the other
 log_w = log_joint(z) - q.log_prob(z)[:, 0]
 claim("Line 2: log w alone varies by, nats", log_w.max() - log_w.min(), at_least=100)
 
-# %% tags=["hide-input"]
-toy = LinearVAE(torch.ones(1, 1), torch.zeros(1), variance=1.0)  # p(z) = N(0, 1), p(x|z) = N(z, 1)
-at = torch.ones(1, 1).double()
-guess, line = Normal(torch.tensor(0.9).double(), 0.5), torch.linspace(-1.2, 3, 300).double()
-first = Normal(0, 1).log_prob(line) + Normal(line, 1).log_prob(at[0]) - guess.log_prob(line)
-toy_log_p = toy.log_marginal(at).item()
-made, (axes,) = plotting.figure(6, 3.4)
-axes.fill_between(line, -4, -4 + guess.log_prob(line).exp(), alpha=0.25, color="grey", lw=0)
-axes.plot(line, first, label=r"$\log w(z)$")
-axes.plot(line, toy_log_p - first, "--", label=r"$\log q(z|x) / p(z|x)$")
-axes.axhline(toy_log_p, color="black", label=r"sum: $\log p(x)$")
-axes.set(xlabel="$z$", ylabel="nats", ylim=(-4, 3))
-axes.legend(loc="upper right")
-plotting.show(
-    made,
-    caption="Line 2 in one dimension. Both terms change with z; their sum is log p(x) everywhere. "
-    "Grey: the density q(z|x), over which line 3 averages.",
-    alt="A valley-shaped solid curve, its dashed mirror image as a hill, and a flat black line that is the sum "
-    "of the two. A grey bell at the foot of the plot, a little to the left of the lowest point of the valley.",
-)
-
 # %% [markdown]
 r"""
 **Line 3, average.** Take the expectation over $z \sim q(z \mid x)$. The left side is a constant, so it stays. The second term becomes a Kullback–Leibler divergence, by its definition $\operatorname{KL}(q \,\|\, p) = \mathbb{E}_q[\log q - \log p]$:
@@ -295,6 +274,22 @@ for values, exactly in drawn.values():
     average = estimate(values)
     apart.append(abs(average.mean - exactly) / average.standard_error)
 claim("Draws from closed forms, furthest, in standard errors", max(apart), at_most=5)
+
+# %% [markdown]
+r"""
+Try it by hand, with one latent and one pixel: $p(z) = \mathcal{N}(0, 1)$, $p(x \mid z) = \mathcal{N}(z, 1)$, $x = 1$. The $q$ below knows the best $z$, and is nearly sure of it. Its gap is twice that of the prior, which has not seen $x$ at all. To be too sure costs more than to know nothing.
+"""
+
+# %% tags=["hide-input"]
+explorer.elbo_gap()
+
+# %% tags=["hide-input"]
+toy = LinearVAE(torch.ones(1, 1), torch.zeros(1), variance=1.0)  # p(z) = N(0, 1), p(x|z) = N(z, 1)
+at = torch.ones(1, 1).double()
+toy_log_p = toy.log_marginal(at).item()
+true = Normal(0.5, math.sqrt(0.5))  # its posterior
+sure, unknowing = (kl_divergence(one, true) for one in (Normal(0.5, 0.2), Normal(0.0, 1.0)))
+claim("Gap of a q that is too sure, over the prior's", sure / unknowing, equals=2, within=0.05)
 
 # %% [markdown]
 r"""
@@ -343,16 +338,16 @@ There is a second way, and it is shorter. Start from importance sampling, $p(x) 
 
 $$\log p(x) = \log \mathbb{E}_q[w] \ge \mathbb{E}_q[\log w] = \operatorname{ELBO}(x).$$
 
-This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does. Both must lose the same: here for the one-dimensional model of line 2's figure, where a fine grid of $z$ gives both averages.
+This is **Jensen's inequality**. It is quick, but it does not tell you the size of the gap. The first derivation does. Both must lose the same: here for the model of the last figure, where a fine grid of $z$ gives both averages.
 """
 
 # %% tags=["hide-input"]
-grid = torch.linspace(-6, 8, 20_001, dtype=torch.float64)
+guess, grid = Normal(torch.tensor(0.9).double(), 0.5), torch.linspace(-6, 8, 20_001).double()
 its_log_q = guess.log_prob(grid)
 its_log_w = Normal(0, 1).log_prob(grid) + Normal(grid, 1).log_prob(at[0]) - its_log_q
 log_of_average = torch.trapezoid((its_log_q + its_log_w).exp(), grid).log()
 average_of_logs = torch.trapezoid(its_log_q.exp() * its_log_w, grid)
-lost = kl_divergence(guess, Normal(0.5, 0.5**0.5))  # the posterior of x = 1
+lost = kl_divergence(guess, true)
 jensen = log_of_average - average_of_logs
 claim("Jensen's gap minus KL(q ‖ posterior)", jensen - lost, equals=0, within=1e-6)
 
@@ -559,6 +554,44 @@ claim(
 r"""
 Mind the order. Averaging many *logarithms* makes the estimate of the ELBO less noisy, and leaves the bound where it is. Averaging the *weights* first raises the bound.
 
+By how much depends on $q$, and the best $q$ for one draw need not be the best for many. Below, $z$ and $-z$ paint the same pixel, so the posterior has two humps. The normal $q$ with the smallest gap sits on one of them. Its draws never see the other one, and so it goes on missing about $\log 2$, half of $p(x)$. A $q$ over both has twice the gap, and a hundred draws close it.
+"""
+
+# %% tags=["hide-input"]
+explorer.elbo_gap(humps=2)
+
+
+# %% tags=["hide-input"]
+def log_two_humps(z):
+    """log p(x, z) of one pixel, x = 1.5, whose decoder paints z²."""
+    return Normal(0.0, 1.0).log_prob(z) + Normal(z**2, 0.5).log_prob(torch.tensor(1.5))
+
+
+fine = torch.linspace(-5, 5, 1001, dtype=torch.float64)
+dz = fine[1] - fine[0]
+hump_log_p = log_two_humps(fine).logsumexp(0) + dz.log()
+
+
+def gap_of(q, K, n=20_000):
+    z = q.sample((K, n))
+    average = (log_two_humps(z) - q.log_prob(z)).double().logsumexp(0) - math.log(K)
+    return (hump_log_p - average.mean()).item()
+
+
+on_one, over_both = Normal(1.1, 0.22), Normal(0.0, 0.75)
+any_mean, any_std = torch.cartesian_prod(torch.linspace(0, 2, 41), torch.linspace(0.1, 1.5, 57)).T
+any_log_q = Normal(any_mean[:, None], any_std[:, None]).log_prob(fine)  # (means · stds, z)
+least = hump_log_p - (any_log_q.exp() * (log_two_humps(fine) - any_log_q)).sum(1).max() * dz
+claim("Two humps: smallest gap of a normal q", least, at_least=math.log(2), at_most=0.75)
+claim("... of the q on one hump, K = 1", gap_of(on_one, 1), equals=least, within=0.03)
+claim("... K = 100", gap_of(on_one, 100), equals=math.log(2), within=0.03)
+claim(
+    "... of the q over both, K = 1, in those", gap_of(over_both, 1) / least, equals=2.1, within=0.2
+)
+claim("... K = 100", gap_of(over_both, 100), at_least=0.005, at_most=0.03)
+
+# %% [markdown]
+r"""
 ## The VAE of chapter 2
 
 Now a decoder that is not linear. There $\log p(x)$ is unknown, but no $L_K$ is above it. We train the ten-latent VAE of chapter 2 for ten epochs and look at 200 test pictures.
@@ -590,18 +623,14 @@ certain = min(estimate(gain).mean / estimate(gain).standard_error for gain in ga
 claim("Gain of each tenfold K, the least certain, in standard errors", certain, at_least=3)
 
 # %% tags=["hide-input"]
-made, (smallest, trained_vae) = plotting.figure(9, 2.7, columns=2)
-smallest.plot(list(L), [found.mean for found in L.values()], "o-")
-smallest.axhline(toy_log_p, color="black")
-smallest.set(xscale="log", xlabel="$K$", ylabel="nats", title="smallest example")
-trained_vae.plot(list(rising), [values.mean() for values in rising.values()], "o-")
-trained_vae.set(xscale="log", xlabel="$K$", title="VAE")
+made, (axes,) = plotting.figure(5, 2.7)
+axes.plot(list(rising), [values.mean() for values in rising.values()], "o-")
+axes.set(xscale="log", xlabel="$K$", ylabel="nats")
 plotting.show(
     made,
-    caption="The bound over the number K of draws. Left: the smallest example, with its log p(x) as a "
-    "black line. Right: the VAE, mean over 200 test pictures; its log p(x) is not known.",
-    alt="Two rising curves over K on a logarithmic axis. The left one climbs steeply, flattens, and "
-    "ends just below the black line. The right one still climbs at its end.",
+    caption="The bound of the VAE over the number K of draws, mean over 200 test pictures. Its log p(x) "
+    "is not known.",
+    alt="A rising curve over K on a logarithmic axis, steeper at first. It still climbs at its end.",
 )
 
 # %% [markdown]

@@ -139,6 +139,8 @@ def figures(models):
         "pair": explorer.two_images(*images[:2].clamp(0, 1), caption="c"),
         "spread": explorer.gradient_spread(),
         "noise": explorer.noise_slider(noisy, images.clamp(0, 1), caption="c"),
+        "gap": explorer.elbo_gap(),
+        "two humps": explorer.elbo_gap(humps=2),
     }
 
 
@@ -405,10 +407,74 @@ def test_the_point_goes_to_the_nearest_model(open_page, figures):
         assert state(page)["index"] == index
 
 
+# ---- The gap of the bound
+
+
+def test_the_bar_is_the_evidence_in_two_parts(open_page, figures):
+    page = open_page(figures["gap"])
+    right = Normal(0.0, 2**0.5).log_prob(torch.tensor(1.0)).item()
+    true = Normal(0.5, 0.5**0.5)
+    for mean, std in ((0.5, 0.2), (-1.3, 0.6), (0.5, 0.71)):
+        page.get_by_role("slider", name="μ", exact=True).fill(str(mean))
+        page.get_by_role("slider", name="σ").fill(str(std))
+        at, gap = state(page), kl_divergence(Normal(mean, std), true).item()
+        assert at["logP"] == pytest.approx(right, abs=1e-6)
+        assert at["logP"] - at["bounds"][0] == pytest.approx(gap, abs=1e-5)
+        assert f"Gap: {gap:.2f} nats" in page.locator(".lf-readout").text_content()
+        elbo, _, lost = page.locator("svg").last.locator("g[clip-path] rect").all()
+        share = min(gap / 3.5, 1)  # of the nats that are shown
+        wide = [float(part.get_attribute("width")) for part in (elbo, lost)]
+        assert wide[1] / sum(wide) == pytest.approx(share, abs=0.01)
+
+
+def test_draws_close_the_gap_of_a_wide_q_and_not_of_one_that_misses_a_hump(open_page, figures):
+    page = open_page(figures["two humps"])
+    z = torch.linspace(-6, 6, 6001, dtype=torch.float64)
+
+    def joint(z):
+        return Normal(0.0, 1.0).log_prob(z) + Normal(z**2, 0.5).log_prob(torch.tensor(1.5))
+
+    right = torch.trapezoid(joint(z).exp(), z).log().item()
+    told = []
+    for mean, std in ((1.1, 0.22), (0.0, 0.75), (-1.0, 1.3)):
+        page.get_by_role("slider", name="μ", exact=True).fill(str(mean))
+        page.get_by_role("slider", name="σ").fill(str(std))
+        q = Normal(torch.tensor(mean, dtype=torch.float64), std)
+        for stop, draws in ((0, 1), (3, 10), (6, 100)):
+            page.get_by_role("slider", name="number K").fill(str(stop))
+            at, drawn = state(page), q.sample((draws, 20_000))
+            assert (at["draws"], at["logP"]) == (draws, pytest.approx(right, abs=1e-6))
+            bounds = (joint(drawn) - q.log_prob(drawn)).logsumexp(0) - math.log(draws)
+            five = 5 * bounds.std().item() / 20_000**0.5
+            assert at["bounds"][stop] == pytest.approx(bounds.mean().item(), abs=five)
+            assert f"Gap: {right - at['bounds'][stop]:.2f}" in page.locator(
+                ".lf-readout"
+            ).text_content().replace("−", "-")
+            told.append(right - at["bounds"][stop])
+    assert told[2] == pytest.approx(math.log(2), abs=0.02) and told[5] < 0.02
+
+
+def test_the_top_of_q_is_dragged_and_moved_by_keys(open_page, figures):
+    page = open_page(figures["two humps"])
+    svg = page.get_by_role("group", name="q over the true")
+    drag(page, svg, (0.6, 0.4), (0.5, 0.6))
+    at, (x, y) = state(page), (0.5 * 300, 0.6 * 200)
+    mean = 5 * (x - 44) / (300 - 44 - 10) - 2.5
+    peak = 2.4 * (1 - (y - 8) / (200 - 36 - 8))
+    assert at["mean"] == pytest.approx(mean, abs=0.03)
+    assert at["std"] == pytest.approx(1 / (peak * math.sqrt(2 * math.pi)), rel=0.03)
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowLeft")
+    moved = state(page)
+    assert moved["std"] < at["std"] and moved["mean"] == pytest.approx(at["mean"] - 0.1)
+
+
 # ---- All of them
 
 
-@pytest.mark.parametrize("kind", ["plane", "bowl", "blur", "pair", "spread", "noise"])
+@pytest.mark.parametrize(
+    "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
+)
 def test_a_moves_script_is_fast(open_page, figures, kind, record_property):
     page = open_page(figures[kind])
     times = ask(page, SWEEP)
@@ -442,9 +508,11 @@ def test_a_screen_reader_hears_the_state_once_moves_pause(open_page, figures):
         spoken = page.locator('[aria-live="polite"]').last
         page.wait_for_timeout(700)
         before = spoken.text_content()
-        page.get_by_role("slider").last.focus()
+        slider = page.get_by_role("slider").last
+        at_its_end = slider.input_value() == slider.get_attribute("min")
+        slider.focus()
         for _ in range(8):
-            page.keyboard.press("ArrowLeft")
+            page.keyboard.press("ArrowRight" if at_its_end else "ArrowLeft")
         assert spoken.text_content() == before  # not while it moves
         page.wait_for_timeout(700)
         assert spoken.text_content() != before
@@ -504,7 +572,9 @@ def test_a_finger_beside_the_point_scrolls_the_page_and_a_tap_moves_the_point(on
 
 
 @pytest.mark.parametrize("size", PHONES, ids=lambda size: f"{size['width']} pixels")
-@pytest.mark.parametrize("kind", ["plane", "bowl", "blur", "pair", "spread", "noise"])
+@pytest.mark.parametrize(
+    "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
+)
 def test_on_a_phone_a_figure_and_its_controls_are_on_one_screen(on_a_phone, figures, kind, size):
     page = on_a_phone(figures[kind], size)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

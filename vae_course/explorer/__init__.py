@@ -7,6 +7,7 @@ scripts are off, and in print, a still picture stands in its place.
 from vae_course.explorer.blur import edge_blur
 from vae_course.explorer.bowl import kl_bowl
 from vae_course.explorer.fragment import LiveFigure
+from vae_course.explorer.gap import elbo_gap
 from vae_course.explorer.noise import noise_slider
 from vae_course.explorer.pair import two_images
 from vae_course.explorer.plane import latent_plane
@@ -15,6 +16,7 @@ from vae_course.explorer.spread import gradient_spread
 __all__ = [
     "LiveFigure",
     "edge_blur",
+    "elbo_gap",
     "gradient_spread",
     "kl_bowl",
     "latent_plane",

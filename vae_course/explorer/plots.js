@@ -12,12 +12,12 @@ function ticks(low, high, parts) {
 // Axes from low to high. `at` turns numbers into places, `path` a list of points into a path.
 // On a narrow screen a plot is half as wide as the figure, unless it stands alone in its row.
 const HALF_ROW = 150, WHOLE_ROW = 310;
-function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone }) {
+function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone, least = 165 }) {
   const [left, right, top, bottom] = narrow && !alone ? [32, 6, 6, 32] : [44, 10, 8, 36];
   const parts = narrow && !alone ? 3 : 4;
   if (narrow) {
     const room = alone ? WHOLE_ROW : HALF_ROW;
-    [width, height] = [room, Math.round(Math.max((room * height) / width, 165))];
+    [width, height] = [room, Math.round(Math.max((room * height) / width, least))];
   }
   const svg = add(parent, "svg", { viewBox: `0 0 ${width} ${height}`, role: "group", "aria-label": name });
   const inner = { width: width - left - right, height: height - top - bottom };
