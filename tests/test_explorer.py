@@ -31,6 +31,11 @@ def latent_plane(name="AE", caption="c"):
     return explorer.latent_plane({name: small()}, IMAGES, LABELS, caption=caption)
 
 
+def loss_calculator(images=None, **options):
+    images = torch.rand(40, 1, 28, 28, generator=torch.Generator()) if images is None else images
+    return explorer.loss_calculator(images, caption="c", **options)
+
+
 def noise_slider(caption="c"):
     models = {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
     return explorer.noise_slider(models, IMAGES, caption=caption)
@@ -38,6 +43,7 @@ def noise_slider(caption="c"):
 
 EVERY = {
     "latent_plane": latent_plane,
+    "loss_calculator": loss_calculator,
     "noise_slider": noise_slider,
     "two_images": lambda: explorer.two_images(*IMAGES[:2], caption="c"),
     "kl_bowl": explorer.kl_bowl,
@@ -367,6 +373,19 @@ def test_what_does_not_make_a_pair_is_an_error():
         explorer.two_images(IMAGES[0], IMAGES[0], caption="c")
     with pytest.raises(ValueError, match="two grey pictures"):
         explorer.two_images(IMAGES[0], IMAGES[1, :, :3], caption="c")
+
+
+@pytest.mark.parametrize(
+    "images, options, message",
+    [
+        (IMAGES, {}, r"\(N, 1, 28, 28\), but got \(60, 1, 6, 5\)"),
+        (None, {"pixels": 100}, r"\[196, 784, 3072, 12288\].*got 100"),
+        (None, {"reduce": "max"}, "a mean or a sum, but got 784 and 'max'"),
+    ],
+)
+def test_what_no_calculator_can_take_is_an_error(images, options, message):
+    with pytest.raises(ValueError, match=message):
+        loss_calculator(images, **options)
 
 
 def test_the_still_of_the_spread_has_the_right_formulas():

@@ -2,7 +2,7 @@
 r"""
 # 6 · MSE or a learned variance
 
-So far we set the decoder's standard deviation $\sigma_x$ by hand, or let the course's `VAE` take the best one, and never said why. Many programs do not mention it at all. They minimise "MSE plus KL". Yet a $\sigma_x$ is in there, and it decides how much of a picture the code may carry. Here is what four losses say about one and the same digit:
+So far we set the decoder's standard deviation $\sigma_x$ by hand, or let the course's `VAE` take the best one, and never said why. Many programs do not mention it at all. They minimise "MSE plus KL". Yet a $\sigma_x$ is in there, and it decides how much of a picture the code may carry. Here is that loss, with a factor $c$ in front of the squared error and a factor $\beta$ in front of the KL. $D$ is the number of pixels. What does such a loss expect a picture to look like?
 """
 
 # %% tags=["hide-input"]
@@ -33,17 +33,12 @@ from vae_course.training import fit
 seed = begin("06_learned_variance")
 digits = load_images("digits", n_train=5_120, n_test=1_000, seed=seed)
 
-noisy = {}
-for c in (39_200, 4_356, 392, 1):
-    claimed = math.sqrt(784 / (2 * c))  # this chapter shows why
-    each = digits.test[:1] + claimed * torch.randn(10, 1, 28, 28)
-    noisy[f"c = {c}, σ = {claimed:.2g}"] = each.clamp(0, 1)
-plotting.rows(
-    noisy,
-    caption="A digit under the noise that a loss stands for, when it multiplies the mean squared error by c. "
-    "The last row is the plain sum of F.mse_loss and the KL.",
-    alt="Four rows of ten noisy copies of a digit. In the first it is clear under light grain, in the second it "
-    "can still be read, in the third hardly, and the fourth is black and white snow.",
+explorer.loss_calculator(
+    digits.train,
+    caption="A loss, and what it expects to see in place of two pictures: the same with the noise that it "
+    "stands for. Bars: how much the pictures vary along their main directions. The line is at "
+    "σₓ²: a linear VAE has a use for the latents whose bars are higher. For a D of 3072 and 12288, the "
+    "same pictures stand on a larger canvas in colour.",
 )
 
 # %% [markdown]
@@ -93,7 +88,7 @@ Compare with minus the ELBO, $D \cdot \text{MSE}/(2\sigma_x^2) + \operatorname{K
 
 $$\sigma_x^2 = \frac{D}{2c}, \qquad \text{and with a factor } \beta \text{ in front of the KL} \qquad \sigma_x^2 = \frac{\beta D}{2c}.$$
 
-Such a $\beta$ need not be written as one. A KL *averaged* over the $d$ latents has $\beta = 1/d$. A KL *summed* over a batch of $M$ pictures has $\beta = M$. And the common "MSE is the case of unit variance" needs $c = D/2$: with $c = 1$ it is false.
+The figure at the top computes just this. Such a $\beta$ need not be written as one. A KL *averaged* over the $d$ latents has $\beta = 1/d$. A KL *summed* over a batch of $M$ pictures has $\beta = M$. And the common "MSE is the case of unit variance" needs $c = D/2$: with $c = 1$ it is false.
 
 Do not believe the algebra. Two losses train the same model if their slopes are the same, in every weight of both networks, up to one common factor. (That is only another learning rate. Here it is $\beta$.) So we take the slopes of five home-made losses, as they stand in programs, and those of the ELBO with the $\sigma_x$ of the formula. The pictures are random: it must hold for any. For comparison we do the same with the $\sigma_x = 1$ that people read into these programs.
 """
@@ -124,16 +119,15 @@ def home_made(model, x, c, reduce):
 # %% tags=["hide-input"]
 colour, grey, M, d = (3, 32, 32), (1, 28, 28), 16, 20  # CIFAR-10, D = 3072; MNIST, D = 784
 differ, differ_at_1 = [], []
-for shape, c, kl_is, reduce, beta in (
-    (colour, 6000, "as it is", torch.mean, 1),
-    (colour, 1, "as it is", torch.mean, 1),
-    (grey, 1, "as it is", torch.mean, 1),
-    (grey, 1, "averaged over latents", lambda kl: kl.mean() / d, 1 / d),
-    (grey, 1, "summed over the batch", torch.sum, M),
+for shape, c, reduce, beta in (
+    (colour, 6000, torch.mean, 1),
+    (colour, 1, torch.mean, 1),
+    (grey, 1, torch.mean, 1),
+    (grey, 1, lambda kl: kl.mean() / d, 1 / d),  # the KL averaged over latents
+    (grey, 1, torch.sum, M),  # summed over the batch
 ):
     D, batch = math.prod(shape), torch.rand(M, *shape, dtype=torch.float64)
     hidden_std = math.sqrt(beta * D / (2 * c))
-    print(f"D = {D}, c = {c}, KL {kl_is}: σ is {hidden_std:.4g}")
     vae = models.VAE(shape, d, hidden=(32,), std=hidden_std).double()
     theirs = gradient(vae, partial(home_made, c=c, reduce=reduce), batch)
     differ.append((theirs - beta * gradient(vae, minus_elbo, batch)).norm() / theirs.norm())
@@ -145,7 +139,7 @@ claim("... with σ = 1 and any factor: by, at least", min(differ_at_1), at_least
 
 # %% [markdown]
 r"""
-Pixels run from 0 to 1. A decoder with $\sigma_x = 39$ says: "on a pixel I am wrong by 39, more or less". To such a decoder all pictures are the same.
+Pixels run from 0 to 1. On CIFAR-10, with its $32 \times 32$ pixels in three colours, $D$ is 3072, and $c = 1$ is a $\sigma_x$ of 39. A decoder with $\sigma_x = 39$ says: "on a pixel I am wrong by 39, more or less". To such a decoder all pictures are the same.
 
 You can also read $c$ as a budget. Take the largest error there can be: an all-black picture where all should be white. It costs $D/(2\sigma_x^2) = c$ nats. With $c = 1$ no picture in the world is worth more than *one nat* to the decoder. And a code costs nats.
 

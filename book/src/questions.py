@@ -127,20 +127,8 @@ At $a = 2$ Alice comes out for Bob three times in a hundred, at $a = 10$ five ti
 
 "More latent dimensions help", says one common answer. One latent was enough here. To tell two pictures apart, $z$ must carry $\log 2 = 0.69$ nats, and for that one dimension will do. "You are mixing it up with a GAN", says another. It is true that a plain GAN compares no output with an input. But a VAE does, and the question was about that.
 
-Here are a 3 and an 8, and the best VAE for the two, solved in the page. Raise $\sigma_x$ to half their distance. What comes out passes from each its own to the average of both.
-"""
+[Chapter 8](08_latents_that_live.ipynb) has two pictures and the best VAE for them, solved in the page. Raise $\sigma_x$ there to half their distance: what comes out passes from each its own to the average of both.
 
-# %% tags=["hide-input"]
-bob, alice = (digits.test[digits.test_labels == label][0] for label in (3, 8))
-explorer.two_images(
-    bob,
-    alice,
-    caption="Above, what goes in and what comes out at each posterior's mean. Below, how far apart "
-    "the outputs are, with a dashed line at half the distance, and the two posteriors.",
-)
-
-# %% [markdown]
-r"""
 <a id="alike"></a>
 
 ## Do posteriors become more alike, the longer I train?
@@ -311,7 +299,22 @@ Divide the loss by that weight. Then the KL stands alone, as in the ELBO, and in
 - "Mean squared error + 0.00025 · KL" stands in a much-used collection, for colour pictures of 64 × 64 pixels. A mean over $D$ pixels with the weight $\beta$ on the KL is $\sigma_x^2 = \beta D / 2$. So a pixel may be off by 1.24, and from black to white is 1. That is a *large* weight.
 - "Sum of $|x - \hat x|$ + 0.000001 · KL" is the heart of the first stage of latent diffusion ([Rombach et al. 2022](https://arxiv.org/abs/2112.10752)), beside a perceptual and an adversarial term. The absolute error belongs to the **Laplace distribution**, whose density is $e^{-|x - m|/b} / 2b$. So here $b$ is one millionth: the loss believes that a pixel is off by $10^{-6}$.
 
-We train our VAE with the second loss. How large is the error in truth, and what becomes of the codes?
+The figure has the first of the two. Lower $\beta$ until the noise is no larger than the error that *your* decoder makes: that is the weight to take.
+"""
+
+# %% tags=["hide-input"]
+explorer.loss_calculator(
+    digits.train,
+    pixels=12_288,
+    beta=0.00025,
+    caption="What 0.00025 stands for: two digits on a colour canvas of 64 × 64 pixels, and with the noise "
+    "that the loss expects. Bars: how much these pictures vary along their main directions. A linear VAE "
+    "has a use for the latents whose bars are above the line at σₓ².",
+)
+
+# %% [markdown]
+r"""
+Now we train our VAE with the second loss. How large is the error in truth, and what becomes of the codes?
 """
 
 

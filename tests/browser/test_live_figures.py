@@ -9,14 +9,17 @@ import pytest
 import torch
 from browser.live_pages import COLAB, JUPYTERLAB, as_page, eager
 from torch.distributions import Normal, kl_divergence
+from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad
 
 from vae_course import explorer
-from vae_course.exact import fit_two_images
+from vae_course.exact import LinearVAE, fit_two_images
 from vae_course.models import VAE, Autoencoder
 
 pytestmark = pytest.mark.slow
 
 FAST = 8  # milliseconds of script for one move
+
+KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "calculator"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -122,6 +125,15 @@ def pictures(n=300):
     return 3 * torch.rand(n, 1, 28, 28, generator=generator), torch.arange(n) % 10
 
 
+@cache
+def blobs(n=300):
+    """Smooth pictures, whose variances fall steeply: (n, 1, 28, 28)."""
+    generator = torch.Generator().manual_seed(1)
+    strength = torch.linspace(3, 0.1, 25).view(5, 5)
+    coarse = strength * torch.randn(n, 1, 5, 5, generator=generator)
+    return interpolate(coarse, (28, 28), mode="bicubic", align_corners=False).sigmoid()
+
+
 def plane(models, *names):
     chosen = {name: models[name] for name in names}
     return explorer.latent_plane(chosen, *pictures(), caption="c")
@@ -141,6 +153,7 @@ def figures(models):
         "noise": explorer.noise_slider(noisy, images.clamp(0, 1), caption="c"),
         "gap": explorer.elbo_gap(),
         "two humps": explorer.elbo_gap(humps=2),
+        "calculator": explorer.loss_calculator(blobs(), caption="c"),
     }
 
 
@@ -469,12 +482,138 @@ def test_the_top_of_q_is_dragged_and_moved_by_keys(open_page, figures):
     assert moved["std"] < at["std"] and moved["mean"] == pytest.approx(at["mean"] - 0.1)
 
 
+# ---- The noise that a loss stands for
+
+
+def on_canvas(pixels, pictures):
+    """The pictures as they stand on a canvas of so many pixels, colours included."""
+    if pixels == 196:
+        return avg_pool2d(pictures, 2)
+    if pixels == 784:
+        return pictures
+    times = 1 if pixels == 3_072 else 2
+    large = pictures.repeat_interleave(times, 2).repeat_interleave(times, 3)
+    return pad(large, [2 * times] * 4).expand(-1, 3, -1, -1)
+
+
+def slopes(model, loss):
+    torch.manual_seed(2)  # the same draws of z
+    return torch.cat([each.flatten() for each in torch.autograd.grad(loss(), model.parameters())])
+
+
+@pytest.mark.parametrize(
+    "pixels, reduce, c, beta",
+    [(784, "mean", 1, 1), (196, "sum", 0.5, 4), (3_072, "mean", 6_000, 1), (12_288, "sum", 2, 0.1)],
+)
+def test_the_noise_is_that_of_the_elbo_with_the_same_slopes(
+    open_page, figures, pixels, reduce, c, beta
+):
+    page = open_page(figures["calculator"])
+    page.get_by_label(str(pixels), exact=True).check()
+    page.get_by_label(f"{reduce} over D").check()
+    page.get_by_role("slider", name="c, the").fill(str(math.log10(c)))
+    page.get_by_role("slider", name="β, the").fill(str(math.log10(beta)))
+    at, x = state(page), on_canvas(pixels, blobs()[:20]).double()
+    assert (at["pixels"], at["reduce"], at["c"], at["beta"]) == (pixels, reduce, c, beta)
+    vae = VAE(x.shape[1:], 3, hidden=(4,), std=at["std"]).double()
+
+    def theirs():
+        mean, log_std = vae.encode(x)
+        z, q = mean + log_std.exp() * torch.randn_like(mean), Normal(mean, log_std.exp())
+        mean, kl = vae.decode(z).mean, kl_divergence(q, Normal(0.0, 1.0))
+        squares = mse_loss(mean, x) if reduce == "mean" else mse_loss(mean, x, reduction="sum") / 20
+        return c * squares + beta * kl.sum(1).mean()
+
+    found = slopes(vae, theirs) / beta
+    right = slopes(vae, lambda: -vae.elbo(x).total.mean())
+    assert (found - right).norm() / right.norm() < 1e-6
+    assert f"σₓ is {at['std']:.3g}" in page.locator(".lf-readout").text_content()
+
+
+@pytest.mark.parametrize("pixels", [196, 784, 3_072, 12_288])
+def test_as_many_latents_live_as_directions_vary_more_than_the_noise(open_page, figures, pixels):
+    page = open_page(figures["calculator"])
+    page.get_by_label(str(pixels), exact=True).check()
+    page.get_by_label("sum over D").check()
+    x = on_canvas(pixels, blobs()).flatten(1).double()
+    variances = torch.linalg.svdvals(x - x.mean(0)).square() / len(x)
+    seen = set()
+    for power in (-1, 0, 1, 3):
+        page.get_by_role("slider", name="c, the").fill(str(power))
+        at = state(page)
+        seen.add(living := (variances > at["variance"]).sum().item())
+        assert at["living"] == living
+        shown = page.locator(".lf-bars").first.get_attribute("d").count("Z")
+        assert shown == min(living, 40)
+    assert len(seen) >= 3
+
+
+def test_a_latent_that_lives_raises_the_likelihood_and_another_does_not(open_page, figures):
+    page = open_page(figures["calculator"])
+    page.get_by_label("196", exact=True).check()
+    page.get_by_role("slider", name="c, the").fill("2.2")
+    at, x = state(page), on_canvas(196, blobs()).flatten(1).double()
+    living, centre = at["living"], x.mean(0)
+    assert 0 < living < 20
+    directions = torch.linalg.svd(x - centre, full_matrices=False).Vh
+    for j in range(living + 3):
+        weak = 0.01 * at["std"] * directions[j, :, None]
+        bounds = [
+            LinearVAE(w, centre, at["variance"]).log_marginal(x).mean() for w in (weak, 0 * weak)
+        ]
+        assert (bounds[0] > bounds[1]) == (j < living)
+
+
+@pytest.mark.parametrize("pixels", [196, 12_288])
+def test_what_the_loss_expects_is_the_picture_and_noise_of_its_size(open_page, figures, pixels):
+    page = open_page(figures["calculator"])
+    noise = torch.tensor(ask(page, "explorer.noise()"))
+    assert (
+        Normal(0.0, 1.0).cdf(noise.sort().values).sub(torch.linspace(0, 1, len(noise))).abs().max()
+        < 1.7 / len(noise) ** 0.5
+    )  # Kolmogorov and Smirnov
+    page.get_by_label(str(pixels), exact=True).check()
+    page.get_by_role("slider", name="c, the").fill("4.5")
+    std, x = state(page)["std"], on_canvas(pixels, blobs()[:2])
+    assert 0.03 < std < 0.5
+    noise = noise[: x.numel()].view(2, *x.shape[2:], x.shape[1])  # colours last
+    for i in range(2):
+        assert (painted(page, 2 * i) - 255 * x[i, 0].flatten()).abs().max() <= 1
+        right = 255 * (x[i, 0] + std * noise[i, :, :, 0]).clamp(0, 1)
+        assert (painted(page, 2 * i + 1) - right.flatten()).abs().max() <= 1
+
+
+def test_the_line_of_the_noise_can_be_dragged(open_page, figures):
+    page = open_page(figures["calculator"])
+    svg = page.get_by_role("group", name="Variances")
+    assert state(page)["variance"] == 392  # of the plain mean squared error
+    drag(page, svg, (0.4, 0.3), (0.4, 0.6))
+    power = 4 - 7 * (0.6 * 240 - 8) / (240 - 36 - 8)
+    at = state(page)
+    assert math.log10(at["variance"]) == pytest.approx(power, abs=0.05)
+    assert at["variance"] == pytest.approx(392 / at["c"])
+    page.keyboard.press("ArrowDown")
+    assert state(page)["c"] == pytest.approx(at["c"] * 10**0.1, rel=0.05)
+    assert "mean of squares" in page.locator(".lf-title").first.text_content()
+
+
+def test_a_calculator_starts_where_it_is_told(open_page):
+    page = open_page(
+        explorer.loss_calculator(blobs(), caption="c", pixels=12_288, reduce="sum", c=3, beta=0.002)
+    )
+    at = state(page)
+    assert (at["pixels"], at["reduce"], at["c"], at["beta"]) == (12_288, "sum", 3, 0.002)
+    assert at["variance"] == pytest.approx(0.002 / 6)
+    assert page.get_by_label("12288").is_checked() and page.get_by_label("sum over D").is_checked()
+
+
 # ---- All of them
 
 
 @pytest.mark.parametrize(
     "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
 )
+@pytest.mark.parametrize("kind", KINDS)
 def test_a_moves_script_is_fast(open_page, figures, kind, record_property):
     page = open_page(figures[kind])
     times = ask(page, SWEEP)
@@ -575,6 +714,7 @@ def test_a_finger_beside_the_point_scrolls_the_page_and_a_tap_moves_the_point(on
 @pytest.mark.parametrize(
     "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
 )
+@pytest.mark.parametrize("kind", KINDS)
 def test_on_a_phone_a_figure_and_its_controls_are_on_one_screen(on_a_phone, figures, kind, size):
     page = on_a_phone(figures[kind], size)
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]

@@ -6,6 +6,7 @@ scripts are off, and in print, a still picture stands in its place.
 
 from vae_course.explorer.blur import edge_blur
 from vae_course.explorer.bowl import kl_bowl
+from vae_course.explorer.calculator import loss_calculator
 from vae_course.explorer.fragment import LiveFigure
 from vae_course.explorer.gap import elbo_gap
 from vae_course.explorer.noise import noise_slider
@@ -20,6 +21,7 @@ __all__ = [
     "gradient_spread",
     "kl_bowl",
     "latent_plane",
+    "loss_calculator",
     "noise_slider",
     "two_images",
 ]

@@ -64,6 +64,19 @@ const normalCdf = (x) => (1 + errorFunction(x / Math.SQRT2)) / 2;
 const normalDensity = (x, mean, std) =>
   Math.exp(-(((x - mean) / std) ** 2) / 2) / (std * Math.sqrt(2 * Math.PI));
 
+// Normal numbers from a small generator with a fixed seed (mulberry32), by Box and Muller's way.
+function normals(n) {
+  let seed = 1;
+  const uniform = () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
+  return Array.from({ length: n }, () =>
+    Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+}
+
 // ---- A decoder: layers as network.py packs them, z -> outputs
 
 const ACTIVATIONS = {
@@ -97,10 +110,12 @@ function canvas(parent, width, height, name, kind = "picture") {
   const made = add(parent, "canvas", { width, height, class: kind, role: "img", "aria-label": name });
   const context = made.getContext("2d"), pixels = context.createImageData(width, height);
   pixels.data.fill(255);
-  made.paint = (values) => {
-    for (let i = 0; i < values.length; i++) {
-      const grey = Math.round(255 * clamp(values[i], 0, 1));
-      pixels.data[4 * i] = pixels.data[4 * i + 1] = pixels.data[4 * i + 2] = grey;
+  // Grey values, or with three channels red, green and blue of each pixel.
+  made.paint = (values, channels = 1) => {
+    for (let i = 0; i < width * height; i++) {
+      for (let k = 0; k < 3; k++) {
+        pixels.data[4 * i + k] = Math.round(255 * clamp(values[channels * i + (k % channels)], 0, 1));
+      }
     }
     context.putImageData(pixels, 0, 0);
   };
@@ -126,13 +141,13 @@ function slider(parent, { name, spoken, low, high, step, start, text }, onMove) 
 }
 
 // Radio buttons. `options` are the texts; onChoose is called with the number of the chosen one.
-function choice(parent, name, options, onChoose) {
+function choice(parent, name, options, onChoose, start = 0) {
   const row = add(parent, "div", { class: "row choice", role: "radiogroup", "aria-label": name });
   add(row, "span", { class: "name", "aria-hidden": "true" }, name);
   options.forEach((text, index) => {
     const label = add(row, "label");
     const input = add(label, "input", { type: "radio", name: `${root.id}-${name}` });
-    input.checked = index === 0;
+    input.checked = index === start;
     add(label, "span", {}, text);
     input.addEventListener("change", () => onChoose(index));
   });

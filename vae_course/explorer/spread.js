@@ -1,15 +1,6 @@
 // One draw, one estimate of the slope in the mean: three estimators, exact spreads beside them.
 const DRAWS = 200, W = data.omega;
-// A small generator with a fixed seed (mulberry32), and Box and Muller's way to normal numbers.
-let seed = 1;
-function uniform() {
-  seed = (seed + 0x6d2b79f5) | 0;
-  let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-  t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-  return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-}
-const noise = Array.from({ length: DRAWS }, () =>
-  Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()));
+const noise = normals(DRAWS);
 
 // E cos(a z) is cos(a mean) exp(-a² std² / 2); with ε² inside, a factor 1 - a² std² more.
 const wave = (a, mean, std) => Math.cos(a * mean) * Math.exp(-(((a * std) ** 2) / 2));
