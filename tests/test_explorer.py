@@ -45,6 +45,7 @@ EVERY = {
     "latent_plane": latent_plane,
     "loss_calculator": loss_calculator,
     "noise_slider": noise_slider,
+    "water_level": lambda: explorer.water_level(IMAGES, caption="c"),
     "two_images": lambda: explorer.two_images(*IMAGES[:2], caption="c"),
     "kl_bowl": explorer.kl_bowl,
     "edge_blur": explorer.edge_blur,
@@ -386,6 +387,14 @@ def test_what_does_not_make_a_pair_is_an_error():
 def test_what_no_calculator_can_take_is_an_error(images, options, message):
     with pytest.raises(ValueError, match=message):
         loss_calculator(images, **options)
+
+
+@pytest.mark.parametrize(
+    "images", [IMAGES[0], IMAGES.expand(-1, 2, -1, -1), torch.rand(9, 1, 9, 12)]
+)
+def test_what_no_water_covers_is_an_error(images):
+    with pytest.raises(ValueError, match="at most 100 pixels, but got"):
+        explorer.water_level(images, caption="c")
 
 
 def test_the_still_of_the_spread_has_the_right_formulas():

@@ -12,14 +12,16 @@ from torch.distributions import Normal, kl_divergence
 from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad
 
 from vae_course import explorer
-from vae_course.exact import LinearVAE, fit_two_images
+from vae_course.exact import LinearVAE, fit_linear_vae, fit_two_images
+from vae_course.exact.rate_distortion import RateDistortion, linear_rate_distortion
 from vae_course.models import VAE, Autoencoder
 
 pytestmark = pytest.mark.slow
 
 FAST = 8  # milliseconds of script for one move
 
-KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "calculator"]
+OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
+KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "calculator", "water"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -154,6 +156,7 @@ def figures(models):
         "gap": explorer.elbo_gap(),
         "two humps": explorer.elbo_gap(humps=2),
         "calculator": explorer.loss_calculator(blobs(), caption="c"),
+        "water": explorer.water_level(avg_pool2d(blobs(), 4), caption="c", others=OTHERS),
     }
 
 
@@ -605,6 +608,80 @@ def test_a_calculator_starts_where_it_is_told(open_page):
     assert (at["pixels"], at["reduce"], at["c"], at["beta"]) == (12_288, "sum", 3, 0.002)
     assert at["variance"] == pytest.approx(0.002 / 6)
     assert page.get_by_label("12288").is_checked() and page.get_by_label("sum over D").is_checked()
+
+
+# ---- Water over the eigenvalues
+
+
+@pytest.mark.parametrize("power", [-2.4, -1, -0.3, 0.5])
+def test_the_water_makes_the_best_linear_vae(open_page, figures, power):
+    page, x = open_page(figures["water"]), avg_pool2d(blobs(), 4).flatten(1).double()
+    page.get_by_role("slider").fill(str(power))
+    at = state(page)
+    assert at["level"] == pytest.approx(10**power)
+    best = fit_linear_vae(x, 49, at["level"])
+    known, columns = linear_rate_distortion(best, x), best.weight.norm(dim=0)
+    assert at["rate"] == pytest.approx(known.rate, rel=1e-4, abs=1e-6)
+    assert at["distortion"] == pytest.approx(known.distortion, rel=1e-4)
+    assert at["living"] == (columns > 1e-9).sum()
+    assert page.locator(".lf-bars").first.get_attribute("d").count("Z") == at["living"]
+    right = (best.posterior(x[:8]).mean @ best.weight.T + best.bias).view(8, 7, 7)
+    right = 255 * right.permute(1, 0, 2).flatten().clamp(0, 1)
+    assert (painted(page, 1) - right).abs().max() <= 2
+    painters = painted(page, 2).view(7, 8, 7).permute(1, 0, 2).flatten(1) / 127.5 - 1
+    for painter, column in zip(painters, best.weight.T, strict=False):
+        if (length := column.norm()) > 0.1:
+            assert painter.norm() / painters[0].norm() == pytest.approx(
+                (length / columns[0]).item(), abs=0.03
+            )
+            assert (painter @ column.float()).abs() / painter.norm() / length > 0.99
+        elif length == 0:
+            assert painter.abs().max() < 0.01
+
+
+def test_water_and_curve_can_be_dragged(open_page, figures):
+    page = open_page(figures["water"])
+    assert state(page)["level"] == 1
+    drag(page, page.get_by_role("group", name="Eigenvalues under"), (0.5, 0.3), (0.5, 0.6))
+    power = 0.5 - 3 * (0.6 * 220 - 8) / (220 - 36 - 8)
+    assert math.log10(state(page)["level"]) == pytest.approx(power, abs=0.02)
+    page.keyboard.press("ArrowUp")
+    assert math.log10(state(page)["level"]) == pytest.approx(power + 0.05, abs=0.02)
+    total = avg_pool2d(blobs(), 4).flatten(1).var(0, correction=0).sum().item()
+    drag(page, page.get_by_role("group", name="Rate against"), (0.8, 0.5), (0.5, 0.5))
+    lost = 1.05 * total * (0.5 * 300 - 44) / (300 - 44 - 10)
+    assert state(page)["distortion"] == pytest.approx(lost, rel=0.02)
+    before = state(page)
+    page.keyboard.press("ArrowRight")  # along the curve: more is lost
+    after = state(page)
+    assert after["distortion"] > before["distortion"] and after["rate"] < before["rate"]
+
+
+def test_all_latents_drown_and_every_picture_comes_out_the_same(open_page, figures):
+    page = open_page(figures["water"])
+    page.get_by_role("slider").press("End")
+    total = avg_pool2d(blobs(), 4).flatten(1).var(0, correction=0).sum().item()
+    at = state(page)
+    assert (at["living"], at["rate"]) == (0, 0)
+    assert at["distortion"] == pytest.approx(total, rel=1e-5)
+    sheet = painted(page, 1).view(7, 8, 7)
+    assert (sheet == sheet[:, :1]).all()
+    assert "all latents have drowned" in page.locator(".lf-readout").text_content()
+
+
+def test_other_models_stand_where_they_were_measured(open_page, figures):
+    page = open_page(figures["water"])
+    plane = page.get_by_role("group", name="Rate against")
+    total = avg_pool2d(blobs(), 4).flatten(1).var(0, correction=0).sum().item()
+    dots = plane.locator(".lf-dot")
+    assert dots.count() == 2
+    for i, point in enumerate(OTHERS["another VAE"]):
+        x = (float(dots.nth(i).get_attribute("cx")) - 44) / (300 - 44 - 10)
+        assert 1.05 * total * x == pytest.approx(point.distortion, rel=1e-3)
+        y = (220 - 36 - float(dots.nth(i).get_attribute("cy"))) / (220 - 36 - 8)
+        page.get_by_role("slider").press("Home")
+        assert 1.05 * state(page)["rate"] * y == pytest.approx(point.rate, rel=1e-3)
+    assert plane.locator("text", has_text="another VAE").count() == 1
 
 
 # ---- All of them

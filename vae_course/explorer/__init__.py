@@ -13,6 +13,7 @@ from vae_course.explorer.noise import noise_slider
 from vae_course.explorer.pair import two_images
 from vae_course.explorer.plane import latent_plane
 from vae_course.explorer.spread import gradient_spread
+from vae_course.explorer.water import water_level
 
 __all__ = [
     "LiveFigure",
@@ -24,4 +25,5 @@ __all__ = [
     "loss_calculator",
     "noise_slider",
     "two_images",
+    "water_level",
 ]

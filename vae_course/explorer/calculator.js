@@ -74,11 +74,6 @@ function describe({ std, living }) {
   return `${formula}: σₓ is ${plain(std)}${large}. ${left} can live.`;
 }
 
-const bars = (heights, from) => heights.map((height, i) => {
-  const [left, right] = [from + i + 0.65, from + i + 1.35];
-  return axes.path([[left, LOW - 1], [left, height], [right, height], [right, LOW - 1]]) + "Z";
-}).join("");
-
 let sheets;
 function redraw(size) {
   title.textContent = `${size.channels > 1 ? `${size.channels} × ` : ""}${size.side} × ${size.side}, clean and noisy`;
@@ -97,7 +92,6 @@ const move = publish(
   {
     state: () => ({ ...now, size: undefined, pixels: now.size.pixels, ...found }),
     noise: () => Array.from(noise),
-    pictures: () => now.size.pictures.map((picture) => Array.from(picture)),
   },
   (change) => {
     if (change.size) redraw(change.size);
@@ -107,8 +101,9 @@ const move = publish(
     found = { variance, std: Math.sqrt(variance), living };
     size.pictures.forEach((picture, i) => sheets[i].paint(noisy(picture, i), size.channels));
     const heights = Array.from(size.variances.slice(0, LATENTS), (value) => Math.log10(Math.max(value, 1e-9)));
-    alive.setAttribute("d", bars(heights.slice(0, living), 0));
-    dead.setAttribute("d", bars(heights.slice(living), living));
+    const bars = heights.map((height, i) => [i + 1, LOW - 1, height]);
+    alive.setAttribute("d", axes.bars(bars.slice(0, living)));
+    dead.setAttribute("d", axes.bars(bars.slice(living)));
     const height = clamp(Math.log10(variance), LOW, HIGH), [x, y] = axes.at(LATENTS, height);
     line.setAttribute("d", axes.path([[0, height], [LATENTS + 1, height]]));
     const place = { x, y: height > 3 ? y + 16 : y - 8, "text-anchor": "end" };

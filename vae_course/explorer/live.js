@@ -122,6 +122,14 @@ function canvas(parent, width, height, name, kind = "picture") {
   return made;
 }
 
+// Pictures (count · height · width), one after the other -> one sheet with them side by side.
+function sideBySide(values, [count, height, width]) {
+  return Float32Array.from(values, (_, i) => {
+    const row = Math.floor(i / (count * width)), column = i % (count * width);
+    return values[(Math.floor(column / width) * height + row) * width + (column % width)];
+  });
+}
+
 // ---- Controls, and what a screen reader hears
 
 // A native slider. `text` says a value in words; `set` moves it without calling `onMove`.

@@ -1,14 +1,6 @@
 // One trained model for each stop of the slider: its reconstructions, and its place on the curve.
-const [count, height, width] = data.shape, size = height * width;
-
-// Pictures one after the other -> one sheet with the pictures side by side, in [0, 1].
-function sideBySide(packed) {
-  const values = bytes(packed);
-  return Float32Array.from(values, (_, i) => {
-    const row = Math.floor(i / (count * width)), column = i % (count * width);
-    return values[Math.floor(column / width) * size + row * width + (column % width)] / 255;
-  });
-}
+const [count, height, width] = data.shape;
+const sheet = (packed) => sideBySide(Float32Array.from(bytes(packed), (value) => value / 255), data.shape);
 
 const panels = add(stage, "div", { class: "panels" });
 const sheets = add(panels, "div", { class: "panel alone" });
@@ -16,8 +8,8 @@ const [inputs, outputs] = ["goes in", "comes out"].map((title) => {
   add(sheets, "p", { class: "title" }, title);
   return canvas(sheets, count * width, height, `${count} pictures: ${title}`, "sheet");
 });
-inputs.paint(sideBySide(data.inputs));
-const decoded = data.stops.map(({ pictures }) => sideBySide(pictures));
+inputs.paint(sheet(data.inputs));
+const decoded = data.stops.map(({ pictures }) => sheet(pictures));
 
 const most = (name) => 1.1 * Math.max(...data.stops.map((stop) => stop[name]));
 const axes = plot(add(panels, "div", { class: "panel alone" }), {
@@ -48,7 +40,7 @@ const move = publish({ state: () => ({ index: now, ...data.stops[now], pictures:
   here(distortion, rate);
   control.set(index);
   say(`σₓ = ${text(index)}: KL ${show(rate, 1)} nats, squared error ${show(distortion, 1)} ` +
-    `(${show(Math.sqrt(distortion / size))} per pixel), ${active} of ${data.latents} latents active.`);
+    `(${show(Math.sqrt(distortion / (height * width)))} per pixel), ${active} of ${data.latents} latents active.`);
 });
 move(data.stops.length >> 1);
 ready();

@@ -43,8 +43,11 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
   const sheet = add(svg, "g", { "clip-path": `url(#${clip})`, "aria-hidden": "true" });
   const place = (a, b) => at(a, b).map((v) => v.toFixed(1));
   const path = (points) => points.map(([a, b], i) => `${i ? "L" : "M"}${place(a, b)}`).join("");
+  // Bars [a, low, high] in one path, each 0.7 wide.
+  const bars = (all) => all.map(([a, low, high]) =>
+    path([[a - 0.35, low], [a - 0.35, high], [a + 0.35, high], [a + 0.35, low]]) + "Z").join("");
   return {
-    svg, at, x, y, sheet, path,
+    svg, at, x, y, sheet, path, bars,
     value: (px, py) => [
       x[0] + ((px - left) / inner.width) * (x[1] - x[0]),
       y[1] - ((py - top) / inner.height) * (y[1] - y[0]),
@@ -68,7 +71,7 @@ function handle(where, name, onMove, onArrow) {
   const { svg, x, y, at } = where;
   const knob = add(svg, "g", { class: "handle", tabindex: 0, role: "application", "aria-label": name });
   for (const [kind, r] of [["reach", 22], ["ring", 9], ["core", 3]]) add(knob, "circle", { class: kind, r });
-  const hint = add(knob, "text", { class: "hint", y: -14, "text-anchor": "middle" }, "drag me");
+  const hint = add(knob, "text", { class: "hint" }, "drag me");
   let place = [0, 0], dragging = false;
   const move = (a, b) => {
     hint.remove();
@@ -103,7 +106,10 @@ function handle(where, name, onMove, onArrow) {
   });
   return (a, b) => {
     place = [a, b];
-    knob.setAttribute("transform", `translate(${at(a, b)})`);
+    const [left, top] = at(a, b), edge = svg.viewBox.baseVal.width - 30;
+    knob.setAttribute("transform", `translate(${left} ${top})`);
+    hint.setAttribute("text-anchor", left > edge ? "end" : "middle");
+    hint.setAttribute("y", top < 25 ? 24 : -14);
   };
 }
 
