@@ -21,7 +21,8 @@ pytestmark = pytest.mark.slow
 FAST = 8  # milliseconds of script for one move
 
 OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
-KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "calculator", "water"]
+KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
+KINDS += ["calculator", "water"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -687,9 +688,6 @@ def test_other_models_stand_where_they_were_measured(open_page, figures):
 # ---- All of them
 
 
-@pytest.mark.parametrize(
-    "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-)
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_moves_script_is_fast(open_page, figures, kind, record_property):
     page = open_page(figures[kind])
@@ -788,9 +786,6 @@ def test_a_finger_beside_the_point_scrolls_the_page_and_a_tap_moves_the_point(on
 
 
 @pytest.mark.parametrize("size", PHONES, ids=lambda size: f"{size['width']} pixels")
-@pytest.mark.parametrize(
-    "kind", ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-)
 @pytest.mark.parametrize("kind", KINDS)
 def test_on_a_phone_a_figure_and_its_controls_are_on_one_screen(on_a_phone, figures, kind, size):
     page = on_a_phone(figures[kind], size)
