@@ -12,10 +12,11 @@ import reference_training
 import run_records
 import torch
 from safetensors.torch import load_file
+from torch.distributions import MultivariateNormal, kl_divergence
 
-from vae_course.train.batches import load_pictures
+from vae_course.train.batches import PIXELS, binarize, generator, load_pictures
 from vae_course.train.build import build_model
-from vae_course.train.checkpoint import read_checkpoint, write_checkpoint
+from vae_course.train.checkpoint import load_model, read_checkpoint, write_checkpoint
 from vae_course.train.command_line import parser, require_own_model, settings_of
 from vae_course.train.run import Run
 
@@ -72,6 +73,7 @@ SIZES = {  # of the encoder's and the decoder's layers, and how long
     "cs236": ([784, 300, 300, 20, 300, 300, 784], 20_000 * 100 / 60_000),
     "pythae": ([784, 400, 80, 400, 784], 500),
     "altosaar": ([784, 256, 256, 256, 256, 256, 784], 167),
+    "ours": ([784, 300, 300, 20, 300, 300, 784], 20_000 * 100 / 60_000),
     "burda": ([784, 200, 200, 100, 200, 200, 784], 3280),
     "iwae5": ([784, 200, 200, 100, 200, 200, 784], 3280),
 }
@@ -270,6 +272,46 @@ def seed_0():
 
 def seed_7():
     return reference_training.training_arguments(MINI, 7, "x", None)
+
+
+# ---- Other priors
+
+
+def test_priors_are_fitted_to_training_codes_of_a_trained_model(own_folders):
+    trained = reference.record(MINI, 0)
+    row = MINI | {"row": "more", "trained_as": "mini", "priors": ["gaussian"], "importance": 5}
+    before = (reference.WORK / "mini-0/checkpoint.safetensors").read_bytes()
+    record = reference.record(row, 0)
+    assert (reference.WORK / "mini-0/checkpoint.safetensors").read_bytes() == before
+    assert not (reference.WORK / "more-0").exists() and record["priors"].keys() == {
+        "rescaled",
+        "gaussian",
+    }
+    model = load_model(reference.WORK / "mini-0/checkpoint.safetensors")
+    run = read_checkpoint(reference.WORK / "mini-0/checkpoint.safetensors").run
+    codes = model.encode(binarize(load_pictures(run).train, generator(run.seed, PIXELS)))
+    test = model.encode(load_pictures(run).test)
+    # By hand, for diagonal Gaussians: to N(0, I), to the codes' own mean and variance in each
+    # latent, and to their covariance.
+    variance = codes.mean.var(0, correction=0) + codes.variance.mean(0)
+    covariance = torch.cov(codes.mean.T, correction=0) + codes.variance.mean(0).diag()
+    priors = {
+        "measured": torch.eye(2),
+        "rescaled": variance.diag(),
+        "gaussian": covariance,
+    }
+    for name, matrix in priors.items():
+        centre = torch.zeros(2) if name == "measured" else codes.mean.mean(0)
+        p = MultivariateNormal(centre, matrix)
+        q = MultivariateNormal(test.mean, scale_tril=test.log_std.exp().diag_embed())
+        expected = kl_divergence(q, p).mean().item()
+        found = record["measured"] if name == "measured" else record["priors"][name]
+        tolerance = 1e-4 if name != "gaussian" else 0.05  # which has draws of z
+        assert found["kl"][0] == pytest.approx(expected, rel=tolerance)
+        assert found.keys() == {"minus_elbo", "kl", "reconstruction", "minus_bound_5"} | (
+            {"minus_bound_7"}
+        )
+    assert record["measured"].items() >= trained["measured"].items()
 
 
 # ---- A file of its own, and the best epoch

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 import torch
+from reference_priors import with_priors
 from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
 from run_records import compared, cost_text, epochs_text, read_records, read_rows
 from safetensors.torch import load_file, save
@@ -57,8 +58,9 @@ def measure(
 
 
 def importance_samples(row: dict) -> list[int]:
-    names = [one["measure"] for one in row["published"]]
-    return [int(name.removeprefix("minus_bound_")) for name in names if "bound" in name]
+    names = [one["measure"] for one in row["published"] if "bound" in one["measure"]]
+    own = [row["importance"]] if "importance" in row else []
+    return own + [int(name.removeprefix("minus_bound_")) for name in names]
 
 
 def bounds_in_pieces(
@@ -82,7 +84,7 @@ def bounds_in_pieces(
 
 
 def seconds_of_pieces(folder: Path) -> float:
-    return sum(load_file(path)["seconds"].item() for path in folder.glob("*.safetensors"))
+    return sum(load_file(path)["seconds"].item() for path in folder.rglob("*.safetensors"))
 
 
 def epochs_of(row: dict, folder: Path) -> list[float]:
@@ -112,15 +114,20 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
 
     The bounds that were published are measured once the training is over: they take long.
     """
-    folder = WORK / f"{row['row']}-{seed}"
+    folder = WORK / f"{row.get('trained_as', row['row'])}-{seed}"
     stages = train_in_stages(row, seed, folder, until)
     checkpoint = folder / (BEST if "choose_every" in row else CHECKPOINT)
     run = read_checkpoint(checkpoint).run
-    pictures = load_pictures(run).test  # binarized once, with the seed of the data, if at all
+    train, pictures = load_pictures(run)  # of the test, binarized once with the data's seed
     pieces = folder / f"pieces-{hashlib.sha256(checkpoint.read_bytes()).hexdigest()[:12]}"
     done, planned_epochs = epochs = epochs_of(row, folder)
     importance = importance_samples(row) if done >= planned_epochs else []
-    measured = measure(load_model(checkpoint), pictures, seed, importance, pieces)
+    model = load_model(checkpoint)
+    measured = measure(model, pictures, seed, importance, pieces)
+    priors = {
+        name: measure(other, pictures, seed, importance, pieces / name)
+        for name, other in (with_priors(row, model, run, train) if "priors" in row else ())
+    }
     shown = training_arguments(
         row, seed, folder.relative_to(WORK.parents[1]), f"$VAE_COURSE_DATA/{row.get('file')}"
     ) + (["--epochs", str(until)] if until else [])
@@ -139,6 +146,7 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
         "test_pixels_seed": run.data_seed if run.binarize != "no" else None,
         "elbo_draws": ELBO_DRAWS,
         "measured": measured,
+        **({"priors": priors} if priors else {}),
         "training_seconds": json.loads((folder / "run.json").read_text())["seconds"],
         "training_cpu_seconds": None if None in cpu else round(sum(cpu), 1),
         "measuring_seconds": round(seconds_of_pieces(pieces), 4),

@@ -68,10 +68,11 @@ def reference(source: Path, name: str) -> list[str]:
     if row is None:
         raise ValueError(f"no row of reference.yml is called {name!r}")
     records = read_records(row, source / "runs")
+    who = f"[{row['source']}]({row['link']})" if "link" in row else row["source"]
     lines = [
-        f"[{row['source']}]({row['link']}). The model: {row['model']}. Pixels: {row['pixels']}.",
+        f"{who}. The model: {row['model']}. Pixels: {row['pixels']}.",
         "",
-        *compared(row, records),
+        *(compared(row, records) if row["published"] else priors(source, name)),
         "",
         "Where our run differs:",
         "",
@@ -107,6 +108,31 @@ def on_the_way(record: dict) -> list[str]:
     head = [f"seed {record['seed']}, epoch", *(f"{epoch:g}" for epoch, _, _ in kept)]
     losses = ["−ELBO, test pictures", *(with_error(mean, error) for _, mean, error in kept)]
     return [*table(head, [losses]), ""]
+
+
+def priors(source: Path, name: str) -> list[str]:
+    """The same model with one prior after another, one line each, of the first seed."""
+    row = next(row for row in _rows(source) if row["row"] == name)
+    records = [one for one in read_records(row, source / "runs") if "priors" in one]
+    if not records:
+        return [f"**{NOT_RUN.capitalize()}** yet. `make reference ROW={name}` does it."]
+    (first, *_), bound = records, f"minus_bound_{row['importance']}"
+    names = ["minus_elbo", "kl", "reconstruction", bound]
+    lines = {"as trained": first["measured"]} | first["priors"]
+    body = [
+        [PRIOR_NAMES.get(prior, prior), *(with_error(*found[one]) for one in names)]
+        for prior, found in lines.items()
+    ]
+    return table(["prior", *map(name_of, names)], body)
+
+
+PRIOR_NAMES = {
+    "as trained": "N(0, I), as trained",
+    "rescaled": "N(0, I), codes re-scaled",
+    "gaussian": "one Gaussian with a covariance",
+    "mixture": "a mixture of 50 Gaussians",
+    "flow": "a flow",
+}
 
 
 def overview(source: Path, kind: str) -> list[str]:
@@ -153,6 +179,7 @@ def _rows(source: Path) -> list[dict]:
 
 KINDS: dict[str, Callable[[Path, str], list[str]]] = {
     "reference": reference,
+    "priors": priors,
     "overview": overview,
     "cost": cost,
 }
