@@ -33,7 +33,7 @@ EVERYTHING ?=
 NOT := $(if $(EVERYTHING),,-m "not weekly")
 SEEDS ?= 20
 
-.PHONY: setup book epub pdf quick test all lint unit chapters sets executed browser pages newest notebooks nbgrader repository serve clean bench claims reference lock
+.PHONY: setup book epub pdf quick test all lint unit chapters sets executed browser pages newest notebooks nbgrader repository serve clean bench race claims reference lock
 
 setup: $(VENV)/ready
 
@@ -132,6 +132,10 @@ serve: book
 
 bench: setup
 	OMP_NUM_THREADS=$$(nproc) python tools/bench.py
+
+# How long until −ELBO ≤ 100? Minutes; the machine should have nothing else to do.
+race: setup
+	VAE_COURSE_DATA=$(or $(VAE_COURSE_DATA),$(DATA)) python tools/race.py
 
 claims: setup
 	TQDM_DISABLE= VAE_COURSE_DATA=$(DATA) python tools/claim_runs.py --seeds $(SEEDS)
