@@ -250,7 +250,7 @@ def test_the_overviews_keep_loss_and_likelihood_apart(book):
     keep(book, made(0))
     keep(book, made(1, elbo=103.0))
     found = cells(recorded_runs.overview(book, "elbo"), LINK)
-    ours = ["**102.00 ± 1.03**", "101.00 to 103.00, 2 seeds", "✓ in the range"]
+    ours = ["**102.00\u00a0±\u00a01.03**", "101.00 to 103.00, 2 seeds", "✓ in the range"]
     assert found[1:] == ["drawn", "−ELBO", "100 ± 2", *ours]
     found = cells(recorded_runs.overview(book, "nll"), LINK)
     assert found[2:4] == ["−L₅₀", "97.50"] and found[-1] == "✓ within 3 standard errors"
@@ -272,6 +272,24 @@ def test_the_loss_on_the_way_ends_with_the_last_look(book):
     losses = cells(lines, "−ELBO, test pictures")[1:]
     assert losses[0] == "199.00 ± 0.30" and losses[-1] == "189.00 ± 0.30"
     assert recorded_runs.on_the_way(made(0, curve=curve[:1])) == []
+
+
+def test_in_short_it_says_what_was_run_and_what_not():
+    half = made(epochs=[1, 4], measured={"minus_elbo": [101.0, 0.25]})
+    other = ROW | {"source": "Another"}
+    found = run_records.summary([(ROW, [made(0), made(1)]), (other, [half]), (other, [])])
+    assert found == (
+        "1 of 3 rows repeated to the end: A source (2 seeds); on the way: Another (1 of 4 epochs)."
+    )
+    own = ROW | {"published": []}
+    found = run_records.summary([(ROW, [made(0)]), (own, [made(0)])])
+    assert found == "1 of 1 row repeated to the end: A source (1 seed)."
+
+
+def test_the_readme_says_what_was_run():
+    rows = run_records.read_rows(ROOT / "book/src/reference.yml")
+    found = [(row, run_records.read_records(row, ROOT / "book/runs")) for row in rows]
+    assert run_records.summary(found) in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 def test_the_cost_is_that_of_all_runs(book):

@@ -167,6 +167,27 @@ def compared(row: dict, records: list[dict]) -> list[str]:
     return table(head + (["mean", "verdict"] if over else [] if records else ["ours"]), body)
 
 
+def summary(rows: list[tuple[dict, list[dict]]]) -> str:
+    """What was run of the published rows, in numbers."""
+    published = [(row["source"], records) for row, records in rows if row["published"]]
+    whole = [
+        f"{source} ({count(len(done(records)), 'seed')})"
+        for source, records in published
+        if done(records)
+    ]
+    parts = [
+        f"{source} ({epochs_text(records[-1], plain=True)} epochs)"
+        for source, records in published
+        if records and not done(records)
+    ]
+    text = f"{len(whole)} of {count(len(published), 'row')} repeated to the end: {', '.join(whole)}"
+    return text + (f"; on the way: {', '.join(parts)}" if parts else "") + "."
+
+
+def count(number: int, word: str) -> str:
+    return f"{number} {word}" + "s" * (number != 1)
+
+
 def done(records: list[dict]) -> list[dict]:
     return [one for one in records if finished(one)]
 

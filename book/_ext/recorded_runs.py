@@ -33,11 +33,13 @@ from run_records import (
     read_records,
     read_rows,
     spread_text,
+    summary,
     table,
     verdict,
     with_error,
 )
 
+UNBROKEN = "\u00a0"  # a space at which no line ends
 SHOWN = 8  # looks at a run on its way
 
 
@@ -154,10 +156,14 @@ def _overview_line(row: dict, one: dict, records: list[dict]) -> list[str]:
     over, name = done(records), one["measure"]
     who = [f"[{row['source']}]({row['link']})", row["pixels"], name_of(name), published_text(one)]
     if over:
-        mean = with_error(*mean_over_seeds(name, over))
+        mean = with_error(*mean_over_seeds(name, over)).replace(" ", UNBROKEN)
         return [*who, f"**{mean}**", spread_text(name, over), verdict(one, over)]
     so_far = "; ".join(f"{epochs_text(each, plain=True)} epochs" for each in records)
     return [*who, "", "", f"not finished: {so_far}" if records else f"**{NOT_RUN}**"]
+
+
+def in_short(source: Path, _: str) -> list[str]:
+    return [summary([(row, read_records(row, source / "runs")) for row in _rows(source)])]
 
 
 def cost(source: Path, _: str) -> list[str]:
@@ -182,6 +188,7 @@ KINDS: dict[str, Callable[[Path, str], list[str]]] = {
     "priors": priors,
     "overview": overview,
     "cost": cost,
+    "summary": in_short,
 }
 
 
