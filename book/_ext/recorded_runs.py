@@ -146,7 +146,8 @@ def overview(source: Path, kind: str) -> list[str]:
         chosen = [one for one in row["published"] if OVERVIEWS[kind] in one["measure"]]
         if chosen:
             body.append(_overview_line(row, chosen[-1], read_records(row, source / "runs")))
-    return table(["source", "pixels", "", "published", "ours", "over seeds", "verdict"], body)
+    head = ["source", "nats", "published", "ours", "verdict", "over seeds", "pixels"]
+    return table(head, body)
 
 
 OVERVIEWS = {"elbo": "minus_elbo", "nll": "minus_bound"}
@@ -154,12 +155,14 @@ OVERVIEWS = {"elbo": "minus_elbo", "nll": "minus_bound"}
 
 def _overview_line(row: dict, one: dict, records: list[dict]) -> list[str]:
     over, name = done(records), one["measure"]
-    who = [f"[{row['source']}]({row['link']})", row["pixels"], name_of(name), published_text(one)]
+    who = [f"[{row['source']}]({row['link']})", name_of(name), published_text(one)]
     if over:
         mean = with_error(*mean_over_seeds(name, over)).replace(" ", UNBROKEN)
-        return [*who, f"**{mean}**", spread_text(name, over), verdict(one, over)]
+        spread = spread_text(name, over)
+        return [*who, f"**{mean}**", verdict(one, over), spread, row["pixels"]]
     so_far = "; ".join(f"{epochs_text(each, plain=True)} epochs" for each in records)
-    return [*who, "", "", f"not finished: {so_far}" if records else f"**{NOT_RUN}**"]
+    how_far = f"not finished: {so_far}" if records else f"**{NOT_RUN}**"
+    return [*who, "", how_far, "", row["pixels"]]
 
 
 def in_short(source: Path, _: str) -> list[str]:
