@@ -52,6 +52,7 @@ EVERY = {
     "gradient_spread": explorer.gradient_spread,
     "elbo_gap": explorer.elbo_gap,
     "elbo_gap_of_two": lambda: explorer.elbo_gap(humps=2),
+    "playground": explorer.playground,
 }
 
 

@@ -9,6 +9,7 @@ from vae_course.explorer.bowl import kl_bowl
 from vae_course.explorer.calculator import loss_calculator
 from vae_course.explorer.fragment import LiveFigure
 from vae_course.explorer.gap import elbo_gap
+from vae_course.explorer.live_vae import playground
 from vae_course.explorer.noise import noise_slider
 from vae_course.explorer.pair import two_images
 from vae_course.explorer.plane import latent_plane
@@ -24,6 +25,7 @@ __all__ = [
     "latent_plane",
     "loss_calculator",
     "noise_slider",
+    "playground",
     "two_images",
     "water_level",
 ]

@@ -3,6 +3,7 @@
 import base64
 import html
 import json
+import re
 import uuid
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -28,7 +29,8 @@ class LiveFigure:
     """A figure that a script named `kind`.js draws from `data`, and a `still` that stands for it.
 
     `name` is what a screen reader calls the live part, `alt` says what is seen in the still.
-    `data` is anything that JSON can hold. The still is closed once it is drawn.
+    `data` is anything that JSON can hold. `parts` are more scripts, and styles, which it needs.
+    The still is closed once it is drawn.
     Raises ValueError if a text is empty.
     """
 
@@ -38,6 +40,7 @@ class LiveFigure:
     alt: str
     still: Figure = field(repr=False)
     data: dict = field(repr=False)
+    parts: tuple[str, ...] = field(default=(), repr=False)
 
     def __post_init__(self):
         for text in ("name", "caption", "alt"):
@@ -50,10 +53,29 @@ class LiveFigure:
         own, name = f"live-{uuid.uuid4().hex[:8]}", html.escape(self.name)
         caption = html.escape(plotting.numbered(self.caption))
         return (
-            f'<figure class="course-live" id="{own}"><style>{_style(own)}</style>'
+            f'<figure class="course-live" id="{own}"><style>{self._style(own)}</style>'
             f'<div class="lf-stage" role="group" aria-label="{name}" hidden></div>'
             f"{self._still}<figcaption>{caption}</figcaption>"
-            f"<script>{_script(own, self.kind, self.data)}</script></figure>"
+            f"<script>{self._script(own)}</script></figure>"
+        )
+
+    def _style(self, own: str) -> str:
+        styles = ["live.css", *(part for part in self.parts if part.endswith(".css"))]
+        return "".join(map(_asset, styles)).replace("&", f"#{own}")
+
+    def _script(self, own: str) -> str:
+        # JSON is JavaScript, but for one thing: "<" could end the script.
+        numbers = json.dumps(self.data).replace("<", "\\u003c")
+        # In JupyterLab an output may be shown twice, so the script looks around itself before the
+        # id.
+        find = (
+            f'document.currentScript?.closest(".course-live") ?? document.getElementById("{own}")'
+        )
+        scripts = [part for part in self.parts if part.endswith(".js")]
+        body = map(_asset, ("live.js", "plots.js", *scripts, f"{self.kind}.js"))
+        drawn = "\n".join(['"use strict";', *body])
+        return (
+            f"((root, data) => {{\nconst draw = () => {{\n{drawn}}};\n{AGAIN}}})({find}, {numbers})"
         )
 
 
@@ -66,18 +88,7 @@ def _picture(still: Figure, alt: str) -> str:
     )
 
 
-def _style(own: str) -> str:
-    return _asset("live.css").replace("&", f"#{own}")
-
-
-def _script(own: str, kind: str, data: dict) -> str:
-    # JSON is JavaScript, but for one thing: "<" could end the script.
-    numbers = json.dumps(data).replace("<", "\\u003c")
-    # In JupyterLab an output may be shown twice, so the script looks around itself before the id.
-    find = f'document.currentScript?.closest(".course-live") ?? document.getElementById("{own}")'
-    body = "\n".join(['"use strict";', *map(_asset, ("live.js", "plots.js", f"{kind}.js"))])
-    return f"((root, data) => {{\nconst draw = () => {{\n{body}}};\n{AGAIN}}})({find}, {numbers})"
-
-
 def _asset(name: str) -> str:
-    return files(__package__).joinpath(name).read_text(encoding="utf-8")
+    """A script or a style, without what no browser needs: indentation and lines of comment."""
+    text = files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return re.sub(r"^\s*(//.*)?\n?", "", text, flags=re.MULTILINE)
