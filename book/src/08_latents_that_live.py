@@ -212,19 +212,18 @@ for std in (0.15, 0.12):
     claim(f"{name}, best linear VAE", over_curve(straight[-1]), equals=1, within=1e-6)
     claim(f"{name}, nonlinear", over_curve(bent[-1]), at_most=1)
 
+# %% [markdown]
+r"""
+Here is the water. It stands at $\sigma_x^2 = 1$, the popular choice, and covers all eigenvalues of the digits. Bring the latents back, one after the other. On the logarithmic axis, what stands out of the water is $\log(\lambda_j / h)$, twice the $\operatorname{KL}_j$. So you see what each latent costs.
+"""
+
 # %% tags=["hide-input"]
-across = torch.linspace(0.2, 1.2, 60).tolist()
-made, (axis,) = plotting.figure(6.5, 3.4)
-axis.plot(across, [exact.gaussian_rate(eigenvalues, a) for a in across])
-for points, marker in ((straight, "s"), (bent, "o")):
-    axis.plot([p.distortion for p in points], [p.rate for p in points], marker)
-axis.legend(["best for normal pictures (Shannon)", "best linear VAE", "nonlinear VAE"])
-axis.set(xlabel="distortion: squared error per picture", ylabel="rate: KL in nats")
-plotting.show(
-    made,
-    caption="Rate against distortion for digits of 7 × 7 pixels, at two values of σ_x.",
-    alt="A falling convex curve. Two squares lie on it, two circles below it, a little to the right of "
-    "the squares.",
+explorer.water_level(
+    tiny,
+    others={"nonlinear VAE": bent},
+    caption="The best linear VAE for digits of 7 × 7 pixels, at each σₓ². A latent paints with its column of "
+    "W, which shrinks as the water rises; where it is grey, the latent changes nothing. The curve is "
+    "Shannon's, with the linear VAE on it, and two nonlinear ones that were trained with σₓ = 0.15 and 0.12.",
 )
 
 # %% [markdown]

@@ -54,10 +54,10 @@ const plane = plot(add(middle, "div", { class: "panel" }), { ...SIZE, x: [0, 1.0
   xLabel: narrow ? "distortion" : "distortion: squared error", yLabel: narrow ? "rate" : "rate: KL in nats" });
 plane.curve(span(LOW, HIGH, 80).map((power) => [distortion(10 ** power), rate(10 ** power)]));
 Object.entries(data.others).forEach(([name, points], i) => {
-  for (const [x, y] of points) plane.dot(y, x, ["three", "two"][i % 2], 4);
-  const [x, y] = [plane.x[1], plane.y[1] * (0.9 - 0.1 * i)];
-  const key = plane.note(x, y, `● ${name}`);
+  const kind = ["three", "two"][i % 2], key = plane.note(0.97 * plane.x[1], plane.y[1] * (0.9 - 0.1 * i), name);
   key.setAttribute("text-anchor", "end");
+  key.setAttribute("style", `fill: var(--${kind})`);
+  for (const [rate, lost] of points) plane.dot(lost, rate, kind, 4);
 });
 // Down to the level at which as much is lost: it grows with the water, so halve the interval.
 function levelFor(lost) {
