@@ -31,6 +31,10 @@ def latent_plane(name="AE", caption="c"):
     return explorer.latent_plane({name: small()}, IMAGES, LABELS, caption=caption)
 
 
+def best_picture(vae=None, images=IMAGES, labels=LABELS):
+    return explorer.best_picture(vae or small(VAE), images, labels, caption="c")
+
+
 def loss_calculator(images=None, **options):
     images = torch.rand(40, 1, 28, 28, generator=torch.Generator()) if images is None else images
     return explorer.loss_calculator(images, caption="c", **options)
@@ -45,6 +49,7 @@ EVERY = {
     "latent_plane": latent_plane,
     "loss_calculator": loss_calculator,
     "noise_slider": noise_slider,
+    "best_picture": best_picture,
     "water_level": lambda: explorer.water_level(IMAGES, caption="c"),
     "two_images": lambda: explorer.two_images(*IMAGES[:2], caption="c"),
     "kl_bowl": explorer.kl_bowl,
@@ -182,13 +187,14 @@ def test_the_callers_random_numbers_stay_as_they_are():
     for make in EVERY.values():
         torch.manual_seed(3)
         torch.rand(0)
-        models_made = make.__name__ in ("latent_plane", "noise_slider")
-        if not models_made:  # these two make networks, which draws
+        models_made = make.__name__ in ("latent_plane", "noise_slider", "best_picture")
+        if not models_made:  # these make networks, which draws
             before = torch.get_rng_state()
             make()
             assert torch.equal(torch.get_rng_state(), before)
     model, noisy = small(), {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
-    before = torch.get_rng_state()
+    vae, before = small(VAE), torch.get_rng_state()
+    best_picture(vae)
     explorer.latent_plane({"AE": model}, IMAGES, LABELS, caption="c")
     explorer.noise_slider(noisy, IMAGES, caption="c")
     assert torch.equal(torch.get_rng_state(), before)
@@ -209,6 +215,13 @@ def test_floats_come_back_as_they_were():
 def test_grey_values_come_back_as_bytes():
     values = torch.tensor([[-0.5, 0.0, 0.2, 1.0, 3.0]])
     assert unpack(packing.bytes8(values), "u1").tolist() == [0, 0, 51, 255, 255]
+
+
+def test_grey_values_come_back_with_four_bits():
+    values = torch.tensor([[-0.5, 0.0, 1 / 15], [0.5, 1.0, 3.0], [0.7, 0.04, 0.2]])
+    pairs = [divmod(byte, 16) for byte in base64.b64decode(packing.nibbles(values))]
+    back = torch.tensor([half for pair in pairs for half in pair][:9]) / 15
+    assert (back - values.flatten().clamp(0, 1)).abs().max() <= 1 / 30 + 1e-6
 
 
 def whole(packed, rows):
@@ -396,6 +409,19 @@ def test_what_no_calculator_can_take_is_an_error(images, options, message):
 def test_what_no_water_covers_is_an_error(images):
     with pytest.raises(ValueError, match="at most 100 pixels, but got"):
         explorer.water_level(images, caption="c")
+
+
+@pytest.mark.parametrize(
+    "vae, images, labels, message",
+    [
+        (small(VAE, 3), IMAGES, LABELS, "2 latents, but this VAE has 3"),
+        (None, IMAGES[0], LABELS, "grey pictures"),
+        (None, IMAGES, LABELS[:9], "and 9 labels"),
+    ],
+)
+def test_what_nothing_can_have_sent_is_an_error(vae, images, labels, message):
+    with pytest.raises(ValueError, match=message):
+        best_picture(vae, images, labels)
 
 
 def test_the_still_of_the_spread_has_the_right_formulas():

@@ -245,6 +245,21 @@ claim("Pictures in one average, over the least number", many, at_least=math.exp(
 
 # %% [markdown]
 r"""
+Go through the plane yourself. It starts at the $z$ that is most in doubt. What the decoder paints there looks like no digit, and it is close to the best answer. Find a $z$ that few pictures can have sent, and both get sharp. (Only 300 of the 4 000 training pictures travel with this page. With all of them, about thirteen times as many share a $z$.)
+"""
+
+# %% tags=["hide-input"]
+explorer.best_picture(
+    two,
+    train[:300],
+    digits.train_labels[:300],
+    caption="Codes of 300 training pictures. Rings: the six that most likely sent z, the wider the likelier. "
+    "Their pictures, with the weights w in percent. Then the best decoder's answer, the average of all 300 "
+    "with their weights, and the trained decoder's. It was trained on more pictures than these.",
+)
+
+# %% [markdown]
+r"""
 ## Cause 2: the answer is a mean
 
 Too little information does not have to look blurry. Keep the encoder, keep every $z$. Only answer differently: draw *one* of the pictures with the probabilities $w_i(z)$, and show that one. It knows no more than $h^*$. But it is a real digit, as sharp as the data.

@@ -2,13 +2,14 @@
 
 import base64
 import math
+import re
 import statistics
 from functools import cache
 
 import pytest
 import torch
 from browser.live_pages import COLAB, JUPYTERLAB, as_page, eager
-from torch.distributions import Normal, kl_divergence
+from torch.distributions import Categorical, Independent, Normal, kl_divergence
 from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad
 
 from vae_course import explorer
@@ -22,7 +23,7 @@ FAST = 8  # milliseconds of script for one move
 
 OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
 KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-KINDS += ["calculator", "water"]
+KINDS += ["calculator", "water", "average"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -138,6 +139,24 @@ def blobs(n=300):
     return interpolate(coarse, (28, 28), mode="bicubic", align_corners=False).sigmoid()
 
 
+@cache
+def senders(n=120):
+    """Pictures of 14 x 14 and their labels, as a VAE with two latents encodes them."""
+    return avg_pool2d(blobs()[:n], 2), torch.arange(n) % 10
+
+
+@cache
+def narrow_vae():
+    """Posteriors that some pictures share: means of variance 1, standard deviations about 0.2."""
+    torch.manual_seed(3)
+    vae = eager(VAE((1, 14, 14), 2, hidden=(32,), std=0.3))
+    last, (mean, _) = vae.encoder[-1], vae.encode(senders()[0])
+    last.weight.data[:2] /= mean.std(0)[:, None]
+    last.bias.data[:2] = (last.bias.data[:2] - mean.mean(0)) / mean.std(0)
+    last.bias.data[2:] = math.log(0.2)
+    return vae
+
+
 def plane(models, *names):
     chosen = {name: models[name] for name in names}
     return explorer.latent_plane(chosen, *pictures(), caption="c")
@@ -158,6 +177,7 @@ def figures(models):
         "gap": explorer.elbo_gap(),
         "two humps": explorer.elbo_gap(humps=2),
         "calculator": explorer.loss_calculator(blobs(), caption="c"),
+        "average": explorer.best_picture(narrow_vae(), *senders(), caption="c"),
         "water": explorer.water_level(avg_pool2d(blobs(), 4), caption="c", others=OTHERS),
         "live VAE": explorer.playground(),
     }
@@ -685,6 +705,69 @@ def test_other_models_stand_where_they_were_measured(open_page, figures):
         page.get_by_role("slider").press("Home")
         assert 1.05 * state(page)["rate"] * y == pytest.approx(point.rate, rel=1e-3)
     assert plane.locator("text", has_text="another VAE").count() == 1
+
+
+# ---- What may have sent z
+
+
+@pytest.mark.parametrize("place", [None, (0.45, 0.4)])
+def test_the_weights_are_the_probabilities_of_who_sent_z(open_page, figures, place):
+    (images, labels), vae = senders(), narrow_vae()
+    page = open_page(figures["average"])
+    if place:
+        drag(page, page.get_by_role("group", name="Plane"), (0.5, 0.5), place)
+    at, (mean, log_std) = state(page), vae.encode(images)
+    z = torch.tensor(at["z"], dtype=torch.float64)
+    log_q = Independent(Normal(mean.double(), log_std.double().exp()), 1).log_prob(z)
+    weights = Categorical(logits=log_q)
+    assert at["number"] == pytest.approx(weights.entropy().exp().item(), rel=1e-3)
+    assert 1.2 < at["number"] < 60
+    largest = weights.probs.topk(6)
+    assert at["weights"] == pytest.approx(largest.values.tolist(), abs=1e-3)
+    assert weights.probs[at["largest"]].tolist() == pytest.approx(at["weights"], abs=1e-3)
+    text = page.locator(".lf-readout").text_content()
+    assert f"eᴴ = {at['number']:.1f} of 120" in text
+    likeliest = torch.bincount(labels, weights.probs).max()
+    assert f"{100 * likeliest:.0f} % a" in text
+    first = images[at["largest"][0]].flatten()
+    assert (painted(page, 0) - 255 * first).abs().max() <= 255 / 30 + 1  # four bits
+    average = (weights.probs[:, None] * images.flatten(1).double()).sum(0)
+    assert (painted(page, 6) - 255 * average).abs().max() <= 255 / 30 + 1
+    assert (painted(page, 6) - 255 * average).abs().mean() <= 4
+    decoded = vae.decode(z.float()[None]).mean.flatten()
+    assert (painted(page, 7) - 255 * decoded.clamp(0, 1)).abs().max() <= 1
+
+
+def test_rings_are_round_the_codes_and_as_wide_as_the_weights(open_page, figures):
+    page = open_page(figures["average"])
+    page.get_by_role("slider", name="z₁").fill("0.2")
+    page.get_by_role("slider", name="z₂").fill("-0.4")
+    at, codes = state(page), narrow_vae().encode(senders()[0]).mean
+    assert at["z"] == pytest.approx([0.2, -0.4], abs=0.03)
+    rings = page.locator("svg .lf-open")
+    middle, half = figures["average"].data["middle"], figures["average"].data["half"]
+    for ring, i, weight in zip(rings.all(), at["largest"], at["weights"], strict=True):
+        x, y, r = (float(ring.get_attribute(name)) for name in ("cx", "cy", "r"))
+        assert r == pytest.approx(2 + 14 * weight**0.5)
+        inner = (x - 44) / (300 - 44 - 10), (270 - 36 - y) / (270 - 36 - 8)
+        found = [m + half * (2 * share - 1) for m, share in zip(middle, inner, strict=True)]
+        assert found == pytest.approx(codes[i].tolist(), abs=1e-2)
+    shares = page.locator(".lf-share").all_text_contents()
+    assert shares == [f"{100 * weight:.0f} %" for weight in at["weights"]]
+
+
+def test_it_starts_where_it_is_most_in_doubt(open_page, figures):
+    page = open_page(figures["average"])
+
+    def doubt():  # of the label
+        question = "(root) => root.querySelector('.lf-readout').textContent"
+        text = page.locator(".course-live").evaluate(question)
+        return max(int(share) for share in re.findall(r"(\d+) % a", text))
+
+    first = doubt()
+    for z in (-1.2, -0.8, 0.8, 1.2):
+        page.get_by_role("slider", name="z₁").fill(str(z))
+        assert doubt() >= first
 
 
 # ---- All of them

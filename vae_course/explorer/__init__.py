@@ -4,6 +4,7 @@ Each function returns a `LiveFigure`, one HTML fragment with its own script and 
 scripts are off, and in print, a still picture stands in its place.
 """
 
+from vae_course.explorer.average import best_picture
 from vae_course.explorer.blur import edge_blur
 from vae_course.explorer.bowl import kl_bowl
 from vae_course.explorer.calculator import loss_calculator
@@ -18,6 +19,7 @@ from vae_course.explorer.water import water_level
 
 __all__ = [
     "LiveFigure",
+    "best_picture",
     "edge_blur",
     "elbo_gap",
     "gradient_spread",

@@ -33,6 +33,10 @@ function show(value, digits = 2) {
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const floats = (text) => new Float32Array(bytes(text).buffer);
 
+// Grey values of 4 bits, two to a byte.
+const nibbles = (text) => Float32Array.from(Array.from(bytes(text)).flatMap((byte) => [byte >> 4, byte & 15]),
+  (level) => level / 15);
+
 // Whole numbers of `bits` bits, highest bit first, with a scale for each row of `inputs`.
 function matrix(packed, inputs) {
   if (typeof packed === "string") return floats(packed);

@@ -17,6 +17,13 @@ def bytes8(pictures: Tensor) -> str:
     return _text((pictures.detach().cpu().clamp(0, 1) * 255).round().numpy().astype(np.uint8))
 
 
+def nibbles(pictures: Tensor) -> str:
+    """Grey values in [0, 1], clipped, with 4 bits: two to a byte, the first one high."""
+    levels = (pictures.detach().cpu().flatten().clamp(0, 1) * 15).round().numpy().astype(np.uint8)
+    pairs = np.pad(levels, (0, len(levels) % 2)).reshape(-1, 2)
+    return _text(pairs[:, 0] << 4 | pairs[:, 1])
+
+
 def rows(matrix: Tensor, bits: int = 16) -> dict:
     """(out, in) as whole numbers of `bits` bits, 16 at most, and a 32-bit scale for each row.
 

@@ -59,7 +59,7 @@ def _check(models: dict, images: Tensor, labels: Tensor) -> None:
 def _panel(name: str, model: Autoencoder | VAE, images: Tensor, labels: Tensor) -> dict:
     codes = codes_of(model, images)
     middle, half = region(codes)
-    everywhere = middle + half * _grid(101)  # dense enough that no unit lives between its points
+    everywhere = middle + half * grid(101)  # dense enough that no unit lives between its points
     return {
         "name": name,
         "codes": packing.rows(codes.T),
@@ -82,7 +82,7 @@ def _company(codes: Tensor) -> float:
     return torch.cdist(codes, codes).fill_diagonal_(torch.inf).amin(1).quantile(0.9).item()
 
 
-def _grid(n: int) -> Tensor:
+def grid(n: int) -> Tensor:
     """n · n points of the square from -1 to 1, top row first: (n², 2)."""
     steps = torch.linspace(-1, 1, n)
     return torch.cartesian_prod(-steps, steps).flip(1)
@@ -95,6 +95,6 @@ def _still(models: dict, images: Tensor, labels: Tensor) -> Figure:
         middle, half = region(codes)
         plotting.draw_codes(cloud, codes[:400], labels[:400])
         cloud.set(title=name)
-        pictures = network.mean_decoder(model)(middle + half * _grid(6))
+        pictures = network.mean_decoder(model)(middle + half * grid(6))
         plotting.draw_tiles(sheet, pictures.view(-1, *images.shape[1:]), 6)
     return made
