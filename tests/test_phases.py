@@ -12,6 +12,8 @@ bad:
 \t@exit 7
 later:
 \t@touch later
+loud:
+\t@echo loud; sleep 0.3; test -e later && echo at once
 """
 
 
@@ -35,6 +37,20 @@ def test_the_first_failure_is_the_last_phase(phases, tmp_path):
     idle, bad = phases.run(["idle", "bad", "later"])
     assert idle.status == 0 and bad.status == 2  # make's
     assert not (tmp_path / "later").exists()
+
+
+def test_two_at_once_and_what_the_second_says_comes_whole(phases, tmp_path, capfd):
+    (both,) = phases.run(["later+loud"])
+    assert both.status == 0
+    said = capfd.readouterr().out
+    assert said.endswith("---- make loud\nloud\nat once\n\n")
+
+
+@pytest.mark.parametrize("targets", ["bad+later", "later+bad"])
+def test_of_two_either_can_fail_and_both_are_made(phases, tmp_path, targets):
+    done = phases.run([targets, "idle"])
+    assert [phase.status for phase in done] == [2]
+    assert (tmp_path / "later").exists()
 
 
 def test_the_table(phases):
