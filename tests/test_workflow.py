@@ -30,7 +30,7 @@ def recipe(target):
     done = [line for need in needs.split() if need in TARGETS for line in recipe(need)]
     for line in lines.splitlines():
         asked = re.search(r"(?:phases\.py|\$\(MAKE\)) (.*)", line)
-        more = [recipe(word) for word in asked[1].split()] if asked else [[line.strip()]]
+        more = [recipe(word) for word in re.split("[ +]", asked[1])] if asked else [[line.strip()]]
         done += [command for commands in more for command in commands]
     return done
 
