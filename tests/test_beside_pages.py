@@ -109,3 +109,15 @@ def test_a_file_that_is_there_is_not_made_again(put, figure, tmp_path):
     file.write_bytes(b"here")
     put(page_with(figure))
     assert file.read_bytes() == b"here"
+
+
+def test_lines_may_have_few_colours_and_pictures_keep_theirs():
+    rng = np.random.default_rng(0)
+    lines = np.full((120, 200, 3), 255, np.uint8)
+    lines[::8] = rng.integers(0, 256, (15, 200, 1))  # thin, and of all greys
+    noise = rng.integers(0, 256, (120, 200, 3)).astype(np.uint8)
+    for pixels, few in ((lines, True), (noise, False)):
+        made = Image.open(io.BytesIO(beside_pages.webp(png(pixels)))).convert("RGB")
+        assert (len(made.getcolors(100_000)) <= 32) == few
+    made = np.asarray(Image.open(io.BytesIO(beside_pages.webp(png(lines)))).convert("RGB"), int)
+    assert abs(made - lines).max() <= 8

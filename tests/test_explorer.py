@@ -131,7 +131,7 @@ def test_a_fragment_weighs_little(figure):
     assert len(figure._repr_html_().encode()) < 150_000
 
 
-def test_two_decoders_of_full_size_stay_below_700_kilobytes(record_property):
+def test_two_decoders_of_full_size_stay_below_300_kilobytes(record_property):
     images = torch.rand(2_000, 1, 28, 28)
     models = {
         name: Autoencoder((1, 28, 28), 2, hidden=(128, 64)).requires_grad_(False) for name in "ab"
@@ -139,7 +139,7 @@ def test_two_decoders_of_full_size_stay_below_700_kilobytes(record_property):
     made = explorer.latent_plane(models, images, torch.arange(2_000) % 10, caption="c")
     weight = len(made._repr_html_().encode())
     record_property("table", f"latent plane with two decoders: {weight / 1000:.0f} kB")
-    assert weight < 700_000
+    assert weight < 300_000
 
 
 def test_texts_from_outside_are_escaped():
@@ -228,9 +228,12 @@ def whole(packed, rows):
     """The whole numbers in `packing.rows`, by Python's own big integers."""
     data, bits = base64.b64decode(packed["rows"]), packed["bits"]
     text = f"{int.from_bytes(data, 'big'):0{8 * len(data)}b}"
-    numbers = [int(text[i : i + bits], 2) for i in range(0, len(text) - bits + 1, bits)]
-    used = numbers[: len(numbers) - len(numbers) % rows]
-    return torch.tensor(used).view(rows, -1) - 2 ** (bits - 1)
+    inputs = (len(text) // sum(bits) if isinstance(bits, list) else len(text) // bits // rows) or 1
+    numbers, at = [], 0
+    for n in bits if isinstance(bits, list) else [bits] * rows:
+        numbers.append([int(text[at + i * n :][:n], 2) - 2 ** (n - 1) for i in range(inputs)])
+        at += n * inputs
+    return torch.tensor(numbers)
 
 
 @pytest.mark.parametrize("bits", [10, 13, 16])
@@ -240,6 +243,16 @@ def test_rows_are_right_to_their_last_bit(bits):
     back = whole(packed, 5) * unpack(packed["scale"], "<f4")[:, None].double()
     finest = rows.abs().amax(1, keepdim=True) / (2**bits - 2)
     assert ((back - rows).abs() <= 1.001 * finest).all()
+    assert torch.allclose(packing.rounded(rows, bits).double(), back, rtol=1e-6)
+
+
+def test_each_row_may_have_bits_of_its_own():
+    rows, bits = torch.randn(4, 30), torch.tensor([2, 5, 16, 9])
+    packed = packing.rows(rows, bits)
+    assert len(base64.b64decode(packed["rows"])) == 30 * 32 / 8
+    back = whole(packed, 4) * unpack(packed["scale"], "<f4")[:, None].double()
+    finest = rows.abs().amax(1) / (2.0**bits - 2)
+    assert ((back - rows).abs() <= 1.001 * finest[:, None]).all()
     assert torch.allclose(packing.rounded(rows, bits).double(), back, rtol=1e-6)
 
 
@@ -272,7 +285,7 @@ def test_packed_layers_give_the_decoders_mean(kind, options):
     decoded = model.decode(z)
     right = decoded if kind is Autoencoder else decoded.mean
     packed = network.pack(network.mean_decoder(model), z)
-    assert (run(packed, z) - right.flatten(1)).abs().max() < 6e-4
+    assert (run(packed, z) - right.flatten(1)).abs().max() < 2.1e-3
     assert packed[0]["weight"]["bits"] <= 16
 
 
@@ -281,7 +294,7 @@ def test_weights_that_16_bits_would_spoil_have_32():
     layers[0].weight.data = torch.tensor([[1.0, 1e-5]])
     layers[0].bias.data.zero_()
     z = torch.tensor([[0.0, 2e4]])  # the small weight decides
-    assert network.rounding_error(layers, z, 16) > network.TOLERANCE
+    assert network.rounding_error(layers[:2], z, 16) > network.TOLERANCE
     packed = network.pack(layers, z)
     assert isinstance(packed[0]["weight"], str)
     assert (run(packed, z) - layers(z)).abs().max() < 1e-6
@@ -295,7 +308,7 @@ def test_hidden_units_that_never_speak_stay_at_home():
     packed = network.pack(layers, z)
     sizes = [(one["inputs"], len(unpack(one["bias"], "<f4"))) for one in packed[::2]]
     assert sizes[0][1] <= 2 and sizes[1][1] == 2 and sizes[2] == (2, 2)
-    assert (run(packed, z) - layers(z)).abs().max() < 6e-4
+    assert (run(packed, z) - layers(z)).abs().max() < 2.1e-3
     layers[2].bias.data[:] = -100
     packed = network.pack(layers, z)
     assert [one["inputs"] for one in packed[::2]][2] == 1
@@ -307,7 +320,7 @@ def test_a_layer_without_bias_and_nested_layers():
         nn.Sequential(nn.Linear(2, 4, bias=False), nn.Tanh()), nn.Linear(4, 3), nn.Sigmoid()
     )
     z, flat = torch.randn(5, 2), nn.Sequential(*network.plain_layers(layers))
-    assert torch.allclose(run(network.pack(flat, z), z).float(), layers(z), atol=6e-4)
+    assert torch.allclose(run(network.pack(flat, z), z).float(), layers(z), atol=2.1e-3)
 
 
 @pytest.mark.parametrize("layer", [nn.Conv2d(1, 1, 3), nn.Dropout(), nn.BatchNorm1d(3)])

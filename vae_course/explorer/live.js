@@ -37,16 +37,20 @@ const floats = (text) => new Float32Array(bytes(text).buffer);
 const nibbles = (text) => Float32Array.from(Array.from(bytes(text)).flatMap((byte) => [byte >> 4, byte & 15]),
   (level) => level / 15);
 
-// Whole numbers of `bits` bits, highest bit first, with a scale for each row of `inputs`.
+// Whole numbers, highest bit first, with a scale for each row of `inputs`; `bits` is how many bits
+// each has, in all rows or row by row.
 function matrix(packed, inputs) {
   if (typeof packed === "string") return floats(packed);
-  const source = bytes(packed.rows), scale = floats(packed.scale), { bits } = packed;
+  const source = bytes(packed.rows), scale = floats(packed.scale);
   const made = new Float32Array(scale.length * inputs);
-  for (let i = 0, at = 0, buffer = 0, have = 0; i < made.length; i++) {
-    for (; have < bits; have += 8) buffer = (buffer << 8) | source[at++];
-    have -= bits;
-    made[i] = ((buffer >> have) - 2 ** (bits - 1)) * scale[Math.floor(i / inputs)];
-    buffer &= 2 ** have - 1;
+  for (let row = 0, i = 0, at = 0, buffer = 0, have = 0; row < scale.length; row++) {
+    const bits = packed.bits[row] ?? packed.bits;
+    for (const end = i + inputs; i < end; i++) {
+      for (; have < bits; have += 8) buffer = (buffer << 8) | source[at++];
+      have -= bits;
+      made[i] = ((buffer >> have) - 2 ** (bits - 1)) * scale[row];
+      buffer &= 2 ** have - 1;
+    }
   }
   return made;
 }

@@ -1,8 +1,5 @@
 """A decoder of fully connected layers, packed for the browser."""
 
-from collections.abc import Callable
-from functools import partial
-
 import torch
 from torch import Tensor, nn
 
@@ -12,8 +9,8 @@ from vae_course.models import VAE, Autoencoder
 # What live.js can compute between linear layers.
 ACTIVATIONS = {nn.ReLU: "relu", nn.Sigmoid: "sigmoid", nn.Tanh: "tanh"}
 
-# A pixel may be off by 1e-3 in the browser; half of it is left for rounding there.
-TOLERANCE = 5e-4
+# A pixel may be off by this much in the browser: half a step of a screen with 256 greys.
+TOLERANCE = 2e-3
 
 
 def mean_decoder(model: Autoencoder | VAE) -> nn.Sequential:
@@ -45,10 +42,12 @@ def plain_layers(module: nn.Module) -> list[nn.Module]:
 def pack(layers: nn.Sequential, z: Tensor) -> list[dict]:
     """Layers for live.js, with the fewest units and bits that keep all pixels at `z` (batch, d)."""
     layers = without_dead_units(layers, z)
-    enough = (bits for bits in range(10, 17) if rounding_error(layers, z, bits) < TOLERANCE)
-    bits = next(enough, 32)
-    pack_weight = packing.float32 if bits == 32 else partial(packing.rows, bits=bits)
-    return [_pack_layer(layer, pack_weight) for layer in layers]
+    at = max(i for i, layer in enumerate(layers) if isinstance(layer, nn.Linear))
+    few = (bits for bits in range(10, 17) if rounding_error(layers[:at], z, bits) < TOLERANCE / 20)
+    bits = next(few, 32)
+    packed = [_pack_layer(layer, bits) for layer in layers[:at]]
+    packed.append(_pack_last(layers[at], *_both(layers[:at], z, bits)))
+    return packed + [_pack_layer(layer, 32) for layer in layers[at + 1 :]]
 
 
 @torch.no_grad()
@@ -74,9 +73,18 @@ def _linear(weight: Tensor, bias: Tensor) -> nn.Linear:
     return made
 
 
-@torch.no_grad()
 def rounding_error(layers: nn.Sequential, z: Tensor, bits: int) -> float:
-    """The largest change of an output at `z` (batch, d) when the weights have so many bits."""
+    """The largest change of an output at `z` (batch, d) when the weights have so many bits.
+
+    In units of the largest output.
+    """
+    exact, rounded = _both(layers, z, bits)
+    return ((exact - rounded).abs().max() / exact.abs().max().clamp(min=1e-30)).item()
+
+
+@torch.no_grad()
+def _both(layers: nn.Sequential, z: Tensor, bits: int) -> tuple[Tensor, Tensor]:
+    """The outputs at `z` (batch, d), and those when the weights have so many bits."""
     exact = rounded = z.double()
     for layer in layers:
         if not isinstance(layer, nn.Linear):
@@ -84,14 +92,37 @@ def rounding_error(layers: nn.Sequential, z: Tensor, bits: int) -> float:
             continue
         weight, bias = layer.weight.double(), _bias(layer).double()
         exact = exact @ weight.T + bias
-        rounded = rounded @ packing.rounded(weight, bits).T + bias
-    return (exact - rounded).abs().max().item()
+        coarse = packing.rounded(weight, bits) if bits <= 16 else weight
+        rounded = rounded @ coarse.T + bias
+    return exact, rounded
 
 
-def _pack_layer(layer: nn.Module, pack_weight: Callable[[Tensor], str | dict]) -> dict:
+@torch.no_grad()
+def _pack_last(layer: nn.Linear, exact: Tensor, rounded: Tensor) -> dict:
+    """The last layer, whose inputs should be `exact` and are `rounded`, each (batch, in).
+
+    A pixel's row has the fewest bits that keep it within the tolerance, once its bias has put the
+    errors around 0.
+    """
+    weight, bias = layer.weight.double(), _bias(layer).double()
+    bits, middle = torch.full((len(weight),), 32), torch.zeros_like(bias)
+    for each in range(4, 17):
+        left = (bits == 32).nonzero()[:, 0]
+        coarse = packing.rounded(weight[left], each)
+        errors = rounded @ coarse.T - exact @ weight[left].T  # (batch, rows that are left)
+        low, high = errors.amin(0), errors.amax(0)
+        good = (high - low) / 2 < TOLERANCE
+        bits[left[good]], middle[left[good]] = each, ((low + high) / 2)[good]
+    packed = _pack_layer(layer, 32 if (bits == 32).any() else bits)
+    return packed | {"bias": packing.float32((bias - middle).float())}
+
+
+def _pack_layer(layer: nn.Module, bits: int | Tensor) -> dict:
     if not isinstance(layer, nn.Linear):
         return {"kind": ACTIVATIONS[type(layer)]}
-    weight, bias = pack_weight(layer.weight), packing.float32(_bias(layer))
+    whole = isinstance(bits, Tensor) or bits <= 16
+    weight = packing.rows(layer.weight, bits) if whole else packing.float32(layer.weight)
+    bias = packing.float32(_bias(layer))
     return {"kind": "linear", "inputs": layer.in_features, "weight": weight, "bias": bias}
 
 

@@ -24,28 +24,36 @@ def nibbles(pictures: Tensor) -> str:
     return _text(pairs[:, 0] << 4 | pairs[:, 1])
 
 
-def rows(matrix: Tensor, bits: int = 16) -> dict:
-    """(out, in) as whole numbers of `bits` bits, 16 at most, and a 32-bit scale for each row.
+def rows(matrix: Tensor, bits: int | Tensor = 16) -> dict:
+    """(out, in) as whole numbers of `bits` bits, 2 to 16, and a 32-bit scale for each row.
 
-    With 16 bits finer than a 16-bit float where it counts: an error is at most 1/65534 of the
-    row's largest number.
+    `bits` is one number, or one for each row, (out,). With 16 bits finer than a 16-bit float where
+    it counts: an error is at most 1/65534 of the row's largest number.
     """
+    bits = torch.as_tensor(bits).expand(len(matrix))
     whole, scale = _round_rows(matrix, bits)
-    digits = (whole + 2 ** (bits - 1)).long().flatten().numpy()[:, None]
-    places = digits >> np.arange(bits)[::-1] & 1  # highest bit first
-    return {"rows": _text(np.packbits(places)), "bits": bits, "scale": float32(scale)}
+    digits = (whole + 2.0 ** (bits[:, None] - 1)).long().numpy()
+    places = [
+        (row[:, None] >> np.arange(n)[::-1] & 1).flatten()  # highest bit first
+        for row, n in zip(digits, bits.tolist(), strict=True)
+    ]
+    same = bits.min() == bits.max()
+    packed = _text(np.packbits(np.concatenate(places)))
+    told = bits[0].item() if same else bits.tolist()
+    return {"rows": packed, "bits": told, "scale": float32(scale)}
 
 
-def rounded(matrix: Tensor, bits: int = 16) -> Tensor:
+def rounded(matrix: Tensor, bits: int | Tensor = 16) -> Tensor:
     """(out, in) as it comes back from `rows`."""
-    whole, scale = _round_rows(matrix, bits)
+    whole, scale = _round_rows(matrix, torch.as_tensor(bits).expand(len(matrix)))
     return (whole * scale[:, None]).to(matrix.dtype)
 
 
-def _round_rows(matrix: Tensor, bits: int) -> tuple[Tensor, Tensor]:
-    matrix, largest = matrix.detach().cpu().double(), 2 ** (bits - 1) - 1
+def _round_rows(matrix: Tensor, bits: Tensor) -> tuple[Tensor, Tensor]:
+    matrix, largest = matrix.detach().cpu().double(), 2.0 ** (bits.double() - 1) - 1
     scale = (matrix.abs().amax(1) / largest).clamp(min=1e-30).float().double()
-    return torch.round(matrix / scale[:, None]).clamp(-largest, largest), scale
+    whole = torch.round(matrix / scale[:, None])
+    return torch.minimum(whole.abs(), largest[:, None]) * whole.sign(), scale
 
 
 def _text(array: np.ndarray) -> str:
