@@ -7,6 +7,7 @@ Here is a true story. A program of 2017 switches a mean off: `criterion.size_ave
 
 # %% tags=["hide-input"]
 import math
+from textwrap import fill
 
 import torch
 import torch.nn.functional as F
@@ -134,7 +135,42 @@ def read(term, shape, d, loss, batch=1):
 
 # %% [markdown]
 r"""
-A batch of one example makes a sum and a mean over the batch the same, so that question waits. (`batch` repeats the example.)
+A batch of one example makes a sum and a mean over the batch the same, so that question waits. (`batch` repeats the example.) Try it on a digit, with three losses and many answers $y$: some noise on the digit, a little or a lot.
+"""
+
+# %% tags=["hide-input"]
+THREE = {
+    "sum of squares + KL": lambda x, y, m, s: (squares(x, y) + kl(m, s)).mean(),
+    "mean of squares + 0.00025 KL": lambda x, y, m, s: F.mse_loss(y, x) + 0.00025 * kl(m, s).mean(),
+    "mean of squares + KL": lambda x, y, m, s: F.mse_loss(y, x) + kl(m, s).mean(),
+}
+x, zero = test[:1].double(), torch.zeros(1, 16).double()
+answers = [x + size * torch.randn_like(x) for size in torch.logspace(-2, 0, 25)]
+errors = torch.cat([squares(x, y) for y in answers])
+made, (axes,) = plotting.figure(6.5, 2.8)
+for (name, loss), colour in zip(THREE.items(), (0, 9, 5), strict=True):
+    b = (loss(x, x, zero + 1, zero) - loss(x, x, zero, zero)) / 8
+    rises = torch.stack([loss(x, y, zero, zero) - loss(x, x, zero, zero) for y in answers])
+    price, found = rises / b, read(squares, (1, 14, 14), 16, loss).item()
+    each = price / errors
+    claim(f"{name}: price, most over least", each.max() / each.min(), equals=1, within=1e-6)
+    claim(f"{name}: its σ", found, equals=(errors / price / 2).sqrt().mean(), within=1e-6)
+    label = f"{name}: $\\sigma_x$ = {found:.2g}"
+    axes.plot(errors, price, ".", color=plotting.COLOURS[colour], label=label)
+axes.set(xscale="log", yscale="log", xlabel="squared error, summed", ylabel="its price, nats of KL")
+axes.legend()
+plotting.show(
+    made,
+    caption="What three losses charge for a squared error, in nats of KL, for 25 answers of a decoder each. The price of "
+    "one unit of error is 1/2σₓ².",
+    alt="A plot with two logarithmic axes. Three parallel rows of dots rise from left to right: the highest is that of "
+    "the mean with a small weight, the lowest that of the mean with none.",
+)
+# fmt: off
+
+# %% [markdown]
+r"""
+Whatever the answer is, a loss charges the same for each unit of error: $c/b$ nats of KL. The mean makes errors almost free.
 
 ## Twenty-eight losses
 
@@ -165,7 +201,7 @@ WILD = {
         (absolute(x, y) + 1e-6 * kl(m, s)).mean(), {"beta": 1e-6}),
     "capacity": (None, (1, 64, 64), 10, lambda x, y, m, s:
         cross(x, y).mean() + 1000 * (kl(m, s).mean() - 25).abs()),
-}  # fmt: skip
+}
 
 # %%
 WILD |= {
@@ -181,7 +217,7 @@ WILD |= {
         mse(y, x) + 0.00025 * kl(m, s).mean()),
     "podgorskiy": (squares, (3, 128, 128), 512, lambda x, y, m, s:
         mse(y, x) + 0.1 * (kl(m, s) / 512).mean()),
-}  # fmt: skip
+}
 
 # %%
 WILD |= {
@@ -195,7 +231,7 @@ WILD |= {
         bce(y, x) + 5e-4 * kl(m, s).mean()),
     "molecules": (cross, (120, 35), 292, lambda x, y, m, s:
         120 * bce(y, x) + (kl(m, s) / 292).mean()),
-}  # fmt: skip
+}
 
 # %%
 WILD |= {
@@ -213,7 +249,7 @@ WILD |= {
         (squares(x, y) + total((2 * s).exp() + m**2 - s - 0.5)).sum(), log_std),
     "deepchem": (cross, (120, 35), 196, lambda x, y, m, s: (cross(x, y)
         + total(m**2 + s**2 - (s**2 + 1e-20).log() - 1) / 392).mean(), log_var),
-}  # fmt: skip
+}
 
 # %% [markdown]
 r"""
@@ -228,6 +264,7 @@ for name, (term, shape, d, loss, *how) in WILD.items():
     reports[name] = doctor.check_loss(loss, shape, (d,), **declared)
 
 # %% tags=["hide-input"]
+# fmt: on
 FORM = {cross: "β = {:.3g}", squares: "σ = {:.3g}", absolute: "b/c = {:.3g}", None: "-"}
 
 
@@ -317,20 +354,34 @@ Any of these may give fine pictures. But the number that is logged is no bound o
 - [avandekleut](https://github.com/avandekleut/avandekleut.github.io): a lovely tutorial, much copied. Its KL, $\sigma^2 + \mu^2 - \log\sigma - \frac12$, lacks two halves. It is least at $\sigma = 0.71$.
 - [deepchem](https://github.com/deepchem/deepchem/pull/4888): $\mu^2 + s^2 - \log s^2 - 1$. Right if $s$ is $\sigma$. The argument is called `logvar`, and a pull request mends it.
 
-The last two have a right $b$: the term with $\mu$ is fine. Our two numbers cannot see the rest. So a loss needs a third question: is the KL *least* at the prior?
+The last two treat $\mu$ rightly, and $b$ sees nothing but $\mu$. So a loss needs a third question: is the KL *least* at the prior?
 """
 
 # %%
 s = torch.linspace(-2, 2, 401, dtype=torch.double)  # one latent
 KLS = {
-    "right": (s.exp() - 1 - s) / 2,
-    "avandekleut": (2 * s).exp() - s - 0.5,  # s is log σ
-    "deepchem": (s**2 - (s**2 + 1e-20).log() - 1) / 2,
+    "right, $s = \\log\\sigma^2$": (s.exp() - 1 - s) / 2,
+    "avandekleut, $s = \\log\\sigma$": (2 * s).exp() - s - 0.5,
+    "deepchem, $s = \\log\\sigma^2$": (s**2 - (s**2 + 1e-20).log() - 1) / 2,
 }
-for name, values in KLS.items():
-    best = s[values.argmin()].item()
-    least, at_0 = values.min(), values[200]
-    print(f"{name:12} least at s = {best:5.2f}: {least:5.2f}; at s = 0: {at_0:5.2f}")
+
+# %% tags=["hide-input"]
+made, (axes,) = plotting.figure(6.5, 2.8)
+for (name, values), colour in zip(KLS.items(), (0, 9, 5), strict=True):
+    axes.plot(s, values, color=plotting.COLOURS[colour], label=name)
+axes.axvline(0, color="grey", linewidth=0.8)
+axes.set(ylim=(-0.2, 3), xlabel="$s$, with $\\mu = 0$", ylabel="nats")
+axes.legend()
+right, blog, chemistry = KLS.values()
+claim("The right KL is least at", s[right.argmin()], equals=0, within=1e-9)
+claim("avandekleut's is least at", s[blog.argmin()], equals=-math.log(2) / 2, within=0.006)
+claim("deepchem's is least at", s[chemistry.argmin()].abs(), equals=1, within=1e-9)
+plotting.show(
+    made,
+    caption="Three terms that are called a KL, for one latent with mean 0. The grey line is where the prior is.",
+    alt="Three curves. One has its lowest point, 0, on the grey line. One is lowest a little left of it. One rises "
+    "without limit at the grey line, and is lowest on both sides of it.",
+)
 
 # %% [markdown]
 r"""
@@ -412,7 +463,7 @@ plotting.rows(
     caption="Above, test pictures. Below, twelve draws from each of the six.",
     alt="Seven rows of twelve. The first shows digits. In the rows of PyTorch-VAE with weight 1 and of pythae "
     "all pictures are one grey blot. The row of homework shows soft strokes, those of σ-VAE and "
-    "pytorch/examples more of them, some like digits. In the row of latent diffusion strokes are sharp and tangled.",
+    "pytorch/examples more of them, some like digits. In the row of latent diffusion strokes are dim and broken.",
 )
 
 # %% tags=["hide-input"]
@@ -461,7 +512,8 @@ report = doctor.examine(
     spread="log_var",
     most=1000,
 )
-print(report.findings[0].title, report.findings[0].evidence, sep="\n")
+print(report.findings[0].title)
+print(fill(report.findings[0].evidence, 80))
 
 # %% tags=["hide-input"]
 claim("The homework, trained: healthy", report.healthy, equals=0, within=0)
