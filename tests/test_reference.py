@@ -132,6 +132,15 @@ def test_cs236_lands_where_its_course_says():
         assert falling == sorted(falling, reverse=True)
 
 
+def test_altosaar_has_the_loss_of_its_source_from_the_best_look():
+    (record, *_) = run_records.read_records(ROWS["altosaar"], reference.ROOT / "book/runs")
+    loss, error = record["measured"]["minus_elbo"]
+    assert abs(loss - 103.31) <= 3 * error and record["epochs"] == [167, 167]
+    assert record["chosen_epoch"] in [epoch for epoch, _, _ in record["curve"]]
+    assert loss == pytest.approx(min(one for _, one, _ in record["curve"]), abs=error)
+    assert record["measured"]["minus_bound_128"][0] < loss
+
+
 # ---- A run
 
 
