@@ -2,7 +2,7 @@
 r"""
 # 6 · MSE or a learned variance
 
-So far we set the decoder's standard deviation $\sigma_x$ by hand, or let the course's `VAE` take the best one, and never said why. Many programs do not mention it at all. They minimise "MSE plus KL". Yet a $\sigma_x$ is in there, and it decides how much of a picture the code may carry. Here is that loss, with a factor $c$ in front of the squared error and a factor $\beta$ in front of the KL. $D$ is the number of pixels. What does such a loss expect a picture to look like?
+So far we set the decoder's standard deviation $\sigma_x$ by hand, or let the course's `VAE` take the best one, and never said why. Many programs do not mention it at all. They minimise "MSE plus KL". Yet a $\sigma_x$ is in there, and it decides how much of a picture the code may carry. Here is that loss, with a factor $c$ in front of the squared error and a factor $\beta$ in front of the KL. $D$ is the number of pixels; one in colour counts as three. What does such a loss expect a picture to look like?
 """
 
 # %% tags=["hide-input"]

@@ -245,7 +245,7 @@ claim("Pictures in one average, over the least number", many, at_least=math.exp(
 
 # %% [markdown]
 r"""
-Go through the plane yourself. It starts at the $z$ that is most in doubt. What the decoder paints there looks like no digit, and it is close to the best answer. Find a $z$ that few pictures can have sent, and both get sharp. (Only 300 of the 4 000 training pictures travel with this page. With all of them, about thirteen times as many share a $z$.)
+Go through the plane yourself. It starts where it is least clear which digit has sent $z$. What the decoder paints there looks like no digit in particular, and yet it is close to the best answer. Then find a $z$ that few pictures can have sent: both get sharper. (Only 300 of the 4 000 training pictures travel with this page. With all of them, about thirteen times as many share a $z$.)
 """
 
 # %% tags=["hide-input"]

@@ -856,6 +856,16 @@ def test_a_finger_takes_the_point_along_and_the_page_stays(on_a_phone, figures, 
     assert page.evaluate("scrollY") == scrolled
 
 
+@pytest.mark.parametrize("kind, way", [("calculator", 30), ("water", 60), ("average", -30)])
+def test_a_finger_takes_a_line_along_and_the_page_stays(on_a_phone, figures, kind, way):
+    page = on_a_phone(figures[kind])
+    ring, scrolled = page.locator(".lf-handle .lf-ring").first, page.evaluate("scrollY")
+    x, y = middle_of(ring)
+    swipe(page, (x, y), (x, y + way))
+    assert middle_of(ring)[1] - y == pytest.approx(way, abs=3)
+    assert page.evaluate("scrollY") == scrolled
+
+
 def test_a_finger_beside_the_point_scrolls_the_page_and_a_tap_moves_the_point(on_a_phone, figures):
     page = on_a_phone(figures["plane"])
     (x, y), before = middle_of(page.locator("svg").first), state(page)

@@ -22,7 +22,7 @@ function averageWith(weights) {
   return sum;
 }
 
-add(stage, "p", { class: "task" }, "Drag z to where the average gets sharp.");
+add(stage, "p", { class: "task" }, "Drag z until the average gets sharp.");
 const panels = add(stage, "div", { class: "panels" });
 const sides = data.middle.map((middle) => [middle - data.half, middle + data.half]);
 const axes = plot(add(panels, "div", { class: "panel alone" }), { x: sides[0], y: sides[1], width: 300,
