@@ -93,6 +93,11 @@ The codes of a latent diffusion are small pictures, `(N, channels, height, width
 Pictures, channels and places: it makes no difference where a number stands.
 
 </details>
+<details><summary>Hint 2</summary>
+
+If you multiply numbers by $f$, their standard deviation gets $f$ times as large. `codes.std()` takes all numbers at once.
+
+</details>
 """
 
 
