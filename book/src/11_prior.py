@@ -122,6 +122,16 @@ due["mean KL"], due["gain of a Gaussian"] = sum(due.values()), due["the hole"]
 for name, values in nats.items():
     agrees(f"Linear VAE: {name}", values, due[name])
 
+colours = [plotting.COLOURS[k] for k in (9, 0, 1, 2)]
+plotting.bars(
+    {name: values.mean().item() for name, values in nats.items()},
+    colours,
+    xlabel="nats",
+    caption="The linear VAE with its codes moved. What the codes tell and the hole add up to the mean KL, "
+    "and a Gaussian prior gains all of the hole.",
+    alt="Four horizontal bars: mean KL 3.57, I(x; z) 1.9, the hole 1.67, gain of a Gaussian 1.67.",
+)
+
 # %% [markdown]
 r"""
 The Gaussian that was fitted to the codes gains the whole hole. Here it is the right family. For digits nobody tells us the right family. So we try several.
@@ -147,6 +157,14 @@ rungs = {
     "full Gaussian": MultivariateNormal(z.mean(0), z.T.cov()),
 }
 
+
+# %% tags=["hide-input"]
+def timed(build, *how):
+    torch.manual_seed(seed)
+    start = time.perf_counter()
+    return build(*how), time.perf_counter() - start
+
+
 # %% [markdown]
 r"""
 Rung 5 is a **mixture of Gaussians**, a weighted sum of $K$ of them. You fit it in turns, by **expectation maximisation** ([Dempster et al. 1977](https://doi.org/10.1111/j.2517-6161.1977.tb01600.x)). First ask for each code how likely each component has made it. Then give each component the mean and covariance of the codes it has made. Each turn cannot lower the likelihood of its codes. We have more than one code per picture, so each turn gets a fresh draw.
@@ -156,10 +174,8 @@ Rung 5 is a **mixture of Gaussians**, a weighted sum of $K$ of them. You fit it 
 # %%
 def fit_mixture(posterior, components, turns=20):
     z = sample_posterior(*posterior)
-    means, shares = (
-        z[torch.randperm(len(z))[:components]],
-        torch.full((components,), 1 / components),
-    )
+    means = z[torch.randperm(len(z))[:components]]  # to begin with
+    shares = torch.full((components,), 1 / components)
     spread, floor = z.T.cov().expand(components, d, d), 1e-3 * z.var() * eye
     for _ in range(turns):
         z = sample_posterior(*posterior)
@@ -169,13 +185,8 @@ def fit_mixture(posterior, components, turns=20):
         shares, means = total / total.sum(), who.T @ z / total[:, None]
         off = z - means[:, None]  # (components, N, d)
         spread = (off * who.T[..., None]).mT @ off / total[:, None, None]
-    return MixtureSameFamily(Categorical(shares), MultivariateNormal(means, spread + floor))
-
-
-def timed(build, *how):
-    torch.manual_seed(seed)
-    start = time.perf_counter()
-    return build(*how), time.perf_counter() - start
+    parts = MultivariateNormal(means, spread + floor)
+    return MixtureSameFamily(Categorical(shares), parts)
 
 
 rungs["mixture of 10"], _ = timed(fit_mixture, q, 10)
@@ -212,6 +223,28 @@ def follow(net, z, steps=25):  # the midpoint rule, from t = 0 to t = 1
 
 
 velocity, seconds_flow = timed(learn, flow_matching, torch.cat(q, 1))
+
+# %% tags=["hide-input"]
+wide = torch.linalg.eigh(z.T.cov())[1][:, -2:]  # the two directions in which codes vary most
+clouds = {"$t = 0$": torch.randn(1_500, d)}
+for title, stop in (("$t = 0.6$", 15), ("$t = 1$", 25)):
+    moved = clouds["$t = 0$"]
+    for k in range(stop):
+        t = torch.full((len(moved), 1), k / 25)
+        moved = moved + velocity(moved + velocity(moved, t) / 50, t + 1 / 50) / 25
+    clouds[title] = moved
+clouds["codes"] = z[:1_500]
+made, places = plotting.figure(9.5, 2.6, columns=4)
+for place, (title, cloud) in zip(places, clouds.items(), strict=True):
+    place.scatter(*(cloud @ wide).T, s=2, color=plotting.COLOURS[title == "codes"])
+    place.set(xlim=(-4, 4), ylim=(-4, 4), xticks=(), yticks=(), aspect="equal", title=title)
+plotting.show(
+    made,
+    caption="Noise flows to where codes are, seen along the two directions in which codes vary most. "
+    "Right, codes of training pictures.",
+    alt="Four clouds of points. The first is round and even. In the second and the third, denser and "
+    "emptier places appear, as in the fourth, which shows codes.",
+)
 
 # %% [markdown]
 r"""
@@ -366,7 +399,8 @@ def many_levels(x, levels):
 x = 2 * torch.randn(50_000)
 log_p = Normal(0.0, 2.0).log_prob(x)
 bounds = {levels: many_levels(x, levels) for levels in (1, 2, 10, 100)}
-print("log p(x)", f"{log_p.mean():.3f}", {n: round(b.mean().item(), 3) for n, b in bounds.items()})
+print("log p(x)", round(log_p.mean().item(), 3))
+print({levels: round(bound.mean().item(), 3) for levels, bound in bounds.items()})
 
 # %% tags=["hide-input"]
 last = 1 + 3 * math.cos(1.5) ** 2  # the variance of the highest level
@@ -381,6 +415,21 @@ density = 0.5 * (
 )
 gap = density.log().mean() - many_levels(two_hills, 100).mean()
 claim("Two hills, but lines for decoders: nats lost", gap, at_least=0.5)
+
+made, places = plotting.figure(9.5, 2, columns=4)
+for axis, share in zip(places, (0, 0.3, 0.6, 1), strict=True):
+    left = math.cos(1.5 * share) ** 2
+    z_k = left**0.5 * two_hills + (1 - left) ** 0.5 * torch.randn(50_000)
+    axis.hist(z_k.numpy(), bins=80, range=(-4, 4), density=True, color=plotting.COLOURS[0])
+    grid = torch.linspace(-4, 4, 100)
+    axis.plot(grid, Normal(0.0, 1.0).log_prob(grid).exp(), color=plotting.COLOURS[1])
+    axis.set(title=f"level {100 * share:.0f} of 100", yticks=())
+plotting.show(
+    made,
+    caption="A diffusion's encoder learns nothing: level by level, two hills become noise. The line is N(0, 1).",
+    alt="Four histograms under the same bell curve. Two narrow hills; two wider hills that are nearer; "
+    "one flat hill; the bell itself.",
+)
 
 # %% [markdown]
 r"""
@@ -406,7 +455,8 @@ def first_stage_loss(model, x):
 first = new_vae(first_stage_loss, 8)
 q, q_test = encode_all(first, train), encode_all(first, test)
 code_std = q.mean.std()
-print(f"codes: std {code_std:.2f}, KL {kl_standard_normal(*q).mean() / d:.1f} nats a latent")
+kl = kl_standard_normal(*q).mean() / d
+print(f"codes: std {code_std:.2f}, KL {kl:.1f} nats a latent")
 print(f"posteriors: std {q.log_std.exp().median():.5f} (median)")
 
 # %% [markdown]
@@ -432,6 +482,7 @@ def denoising(net, z):
     return (net(noised(z, t, noise), t) - noise).square().sum(1).mean()
 
 
+# %% tags=["hide-input"]
 def generate(net, z, levels=100):  # from noise to codes, level by level
     for k in range(levels, 0, -1):
         here, below = (torch.tensor(8 - 14 * j / levels).sigmoid() for j in (k, k - 1))
@@ -442,6 +493,7 @@ def generate(net, z, levels=100):  # from noise to codes, level by level
     return z / torch.tensor(8.0).sigmoid().sqrt()
 
 
+# %%
 codes, codes_test = sample_posterior(*q), sample_posterior(*q_test)
 diffusions = {std: learn(denoising, codes * std / code_std) for std in (0.01, 1, 30)}
 
@@ -549,6 +601,7 @@ class Conditional(nn.Module):  # x and y side by side, (batch, 196 + 10)
         return gaussian_log_likelihood(x, mean, self.log_std) - kl_standard_normal(*q)
 
 
+# %% tags=["hide-input"]
 def rows(pictures, labels):
     return torch.cat([pictures.flatten(1), F.one_hot(labels, 10)], 1)
 
