@@ -662,7 +662,7 @@ Read it line by line.
 - **A smaller $\sigma_x$** buys information: look at the KL. Reconstructions get sharper, at both times.
 - But the samples pay for it. After the longer training, fewer of their means are clear. (After the shorter one that is not yet so in every run.)
 
-This last point answers a popular line: the KL spoils the quality, unlike in diffusion models. A weaker KL (a smaller $\sigma_x$ is just that, chapter 6) improves *reconstructions*, and fewer draws from $\mathcal{N}(0, I)$ come out as digits. It trades rate for distortion. (A prior that is fitted to the codes wins draws back: [the recipe](recipe.ipynb).) And diffusion models are no exception: they are VAEs with many layers of latents, trained on a reweighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
+This last point answers a popular line: the KL spoils the quality, unlike in diffusion models. A weaker KL (a smaller $\sigma_x$ is just that, chapter 6) improves *reconstructions*, and fewer draws from $\mathcal{N}(0, I)$ come out as digits. It trades rate for distortion. (A prior that is fitted to the codes wins draws back: [chapter 11](11_prior.ipynb).) And diffusion models are no exception: they are VAEs with many layers of latents, trained on a reweighted ELBO ([Kingma & Gao 2023](https://arxiv.org/abs/2303.00848)).
 
 One warning. We called $h^*$ the best decoder *for the training pictures*. With 40 latents and $\sigma_x = 0.1$ their posteriors hardly overlap, and $h^*$ gives back a single training picture, sharp and by heart. Is it still the best for *new* pictures?
 """

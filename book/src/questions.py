@@ -361,7 +361,7 @@ It is told a millionth and is off by several hundredths. So this is no ELBO that
 
 ## What is 0.18215?
 
-A second model wants to see numbers of variance 1, and the codes of such a first stage have whatever spread they happen to have. So they are multiplied by one over their standard deviation. For the first stage of Stable Diffusion that was 0.18215. It is a property of *those* weights. Take the spread of yours: even another start of the same network has another. And a VAE with the weight 1 on its KL has no need of the number: its codes have a spread of about 1 ([chapter 4](04_analytic_kl.ipynb)).
+A second model wants to see numbers of variance 1, and the codes of such a first stage have whatever spread they happen to have. So they are multiplied by one over their standard deviation. For the first stage of Stable Diffusion that was 0.18215. It is a property of *those* weights. Take the spread of yours: even another start of the same network has another. And a VAE with the weight 1 on its KL has no need of the number: its codes have a spread of about 1 ([chapter 4](04_analytic_kl.ipynb)). What the number does to the second model, in nats, is in [chapter 11](11_prior.ipynb).
 """
 
 # %%
@@ -515,7 +515,7 @@ Shuffled pixels are caught. Digits at half their brightness are not, and the bla
 
 ## Can I get one digit on demand?
 
-Yes, if you have labels, and without a new training. Encode the training pictures that show a 3, fit a normal distribution to their codes, and draw from that instead of from the prior. Is it a 3 that comes out? We ask the ten nearest test pictures, as in [chapter 1](01_autoencoders.ipynb), and ask them about reconstructions as well, which no draw can be expected to beat.
+Yes, if you have labels, and without a new training. Encode the training pictures that show a 3, fit a normal distribution to their codes, and draw from that instead of from the prior. Is it a 3 that comes out? We ask the ten nearest test pictures, as in [chapter 1](01_autoencoders.ipynb), and ask them about reconstructions as well, which no draw can be expected to beat. (A label in the networks does better still: [chapter 11](11_prior.ipynb).)
 """
 
 # %%

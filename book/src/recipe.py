@@ -136,7 +136,7 @@ It costs nothing, changes no reconstruction, and takes nats off the KL: few here
 | you want | take |
 |---|---|
 | a density, a bound on $\log p(x)$ | the re-scaled model with its prior $\mathcal{N}(0, I)$, and report the test ELBO with its error |
-| new pictures | a mixture of Gaussians fitted to the codes; show the decoder's means, and say so |
+| new pictures | a mixture of Gaussians fitted to the codes ([chapter 11](11_prior.ipynb)); show the decoder's means, and say so |
 | new rows of a table | the same, plus the noise σ |
 
 Judge draws by looking, and by a measure in two directions ([your own data](your_own_data.ipynb)). Here it is the share of `clear` digits of [chapter 1](01_autoencoders.ipynb): draws that their nearest real digits agree about, no digit counted for more than its due.
