@@ -159,6 +159,8 @@ def test_what_a_seed_costs():
     assert run_records.cost_text(whole) == "training 90 s, measuring 2.0 h"
     part = made(epochs=[1, 400], training_cpu_seconds=36.0)
     assert run_records.cost_text([part]) == "training about 4.0 h"
+    part |= {"training_cpu_seconds": None, "cpu_seconds_an_epoch": 18.0}  # was killed once
+    assert run_records.cost_text([part]) == "training about 2.0 h"
     assert run_records.cost_text([part, made(1)]) == "training 60 s, measuring 2.0 h"
 
 

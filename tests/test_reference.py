@@ -222,6 +222,14 @@ def test_a_row_can_stop_early_and_go_on():
     assert not run_records.finished(part) and run_records.finished(full)
 
 
+def test_seconds_an_epoch_are_those_of_stages_that_nobody_killed():
+    of = reference.cpu_seconds_an_epoch
+    stages = [{"end": 1, "cpu_seconds": 9.0}, {"end": 4, "cpu_seconds": None}]
+    assert of(stages) == 9 and of(stages[1:]) is None
+    assert of([*stages, {"end": 10, "cpu_seconds": 12.0}]) == 3  # 21 s for 7 epochs
+    assert of([{"end": None, "cpu_seconds": 9.0}]) is None
+
+
 def test_a_row_may_count_in_steps():
     row = MINI | {"arguments": MINI["arguments"].replace("--epochs 3", "--steps 6")}
     assert reference.record(row, 0)["epochs"] == [1.5, 1.5]

@@ -19,7 +19,7 @@ from pathlib import Path
 import torch
 from reference_priors import with_priors
 from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
-from run_records import compared, cost_text, epochs_text, read_records, read_rows
+from run_records import compared, cost_text, epochs_text, read_records, read_rows, summary
 from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
@@ -109,6 +109,21 @@ def chosen_epoch(row: dict, stages: list[dict]) -> int | None:
     return min(stages, key=lambda one: one["validation"])["end"] if "choose_every" in row else None
 
 
+def cpu_seconds_an_epoch(stages: list[dict]) -> float | None:
+    """From the stages that no kill has cut short; None where there are none of whole epochs."""
+    ends = [stage["end"] for stage in stages]
+    if None in ends:
+        return None
+    spans = [
+        (end - before, stage["cpu_seconds"])
+        for before, end, stage in zip([0, *ends], ends, stages, strict=False)
+    ]
+    known = [(epochs, seconds) for epochs, seconds in spans if seconds is not None]
+    if not known:
+        return None
+    return round(sum(seconds for _, seconds in known) / sum(epochs for epochs, _ in known), 3)
+
+
 def record(row: dict, seed: int, until: int | None = None) -> dict:
     """Train and measure what is not done yet; everything to tell and to repeat it.
 
@@ -149,6 +164,7 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
         **({"priors": priors} if priors else {}),
         "training_seconds": json.loads((folder / "run.json").read_text())["seconds"],
         "training_cpu_seconds": None if None in cpu else round(sum(cpu), 1),
+        "cpu_seconds_an_epoch": cpu_seconds_an_epoch(stages),
         "measuring_seconds": round(seconds_of_pieces(pieces), 4),
         "machine": machine(),
         "torch": torch.__version__,
@@ -188,7 +204,7 @@ def main(argv: list[str] | None = None) -> int:
     path = RECORDS / f"{row['row']}-{options.seed}.json"
     replace_file(path, (json.dumps(result, indent=2, ensure_ascii=False) + "\n").encode())
     print("\n".join(compared(row, [result])))
-    print(f"wrote {path}")
+    print(f"wrote {path}. For README.md: {summary([(r, read_records(r, RECORDS)) for r in rows])}")
     return 0
 
 

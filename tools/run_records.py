@@ -203,7 +203,8 @@ def cost_text(records: list[dict]) -> str:
         return f"training {duration(training)}, measuring {duration(measuring)}"
     longest = max(parts, key=lambda one: one["epochs"][0])
     reached, planned = longest["epochs"]
-    return f"training about {duration(training_time(longest) * planned / reached)}"
+    an_epoch = longest.get("cpu_seconds_an_epoch") or training_time(longest) / reached
+    return f"training about {duration(an_epoch * planned)}"
 
 
 def training_time(record: dict) -> float:
