@@ -376,7 +376,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-Three models, one loss, three different sets of pictures. What a *fixed* $\mathcal{N}(0, I)$ gives is an accident of the model you happened to train. The matched distribution follows a change of scale, and would follow any linear $g$. It would not follow a curved one. Exercise 1 lets you try.
+Three models, one loss, three different sets of pictures. What a *fixed* $\mathcal{N}(0, I)$ gives is an accident of the model you happened to train. Train some in your browser, each with another seed, and count the draws that fall in a gap: [An autoencoder and its gaps](playground.ipynb). The matched distribution follows a change of scale, and would follow any linear $g$. It would not follow a curved one. Exercise 1 lets you try.
 
 Note which distribution this is about: the one of the *codes*. You can also read that "the image distribution differs from a Gaussian". That is true of all pictures, and beside the point.
 

@@ -363,11 +363,11 @@ claim("... of 2 000 steps", gain, at_most=8)
 
 # %% [markdown]
 r"""
-After 600 steps it is far from finished. After 2 000 the last quarter has still brought a few nats. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart. To stay quick, the models that we train from here on get 600 steps.
+After 600 steps it is far from finished. After 2 000 the last quarter has still brought a few nats. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart: watch the two ELBOs part in your browser, with [25 pictures, by heart](playground.ipynb). To stay quick, the models that we train from here on get 600 steps.
 
 ## New pictures
 
-Draw $z$ from the prior, decode. One pass of the decoder makes a picture. Be precise about what you show, though. The model says "mean **plus noise**". Papers and blogs often show the means, and call them samples.
+Draw $z$ from the prior, decode. One pass of the decoder makes a picture. You can see them get clear while a small VAE trains in your browser: [A VAE that is well](playground.ipynb). Be precise about what you show, though. The model says "mean **plus noise**". Papers and blogs often show the means, and call them samples.
 """
 
 # %%

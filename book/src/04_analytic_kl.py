@@ -601,7 +601,7 @@ claim("Pairs of slopes as the text has them, of two", sum(agree), equals=2, with
 
 # %% [markdown]
 r"""
-So for the right KL, at the optimum, whatever the pictures and the weight of the term: averaged over pictures, $\mathbb{E}\,\mu_j = 0$ and $\mathbb{E}[\mu_j^2 + \sigma_j^2] = 1$ for each latent. These are the mean and the second moment of the cloud. The slip has another rule, $\mathbb{E}[\sigma_j + 2\mu_j^2] = 1$, and its cloud comes out too small. Put $\mu_j^2 = (1 - \sigma_j)/2$ in: $\mathbb{E}[\mu_j^2 + \sigma_j^2] = \mathbb{E}[\frac12 - \frac12 \sigma_j + \sigma_j^2]$, and that is between $\frac{7}{16}$ and $\frac12$ as long as no $\sigma_j$ is above $\frac12$.
+So for the right KL, at the optimum, whatever the pictures and the weight of the term: averaged over pictures, $\mathbb{E}\,\mu_j = 0$ and $\mathbb{E}[\mu_j^2 + \sigma_j^2] = 1$ for each latent. These are the mean and the second moment of the cloud. The slip has another rule, $\mathbb{E}[\sigma_j + 2\mu_j^2] = 1$, and its cloud comes out too small. (See it in your browser: [The slip: log σ for log σ²](playground.ipynb).) Put $\mu_j^2 = (1 - \sigma_j)/2$ in: $\mathbb{E}[\mu_j^2 + \sigma_j^2] = \mathbb{E}[\frac12 - \frac12 \sigma_j + \sigma_j^2]$, and that is between $\frac{7}{16}$ and $\frac12$ as long as no $\sigma_j$ is above $\frac12$.
 """
 
 

@@ -90,7 +90,7 @@ So what does `rsample()` do? It draws a **noise** $\varepsilon$ from $\mathcal{N
 
 $$z = \mu + \sigma \varepsilon.$$
 
-The result has the same distribution. But now the randomness comes in from the side. For a given $\varepsilon$, $z$ is an ordinary function of $\mu$ and $\sigma$, with slopes 1 and $\varepsilon$. The cell has just found both. This is the **reparameterization trick**: the right half of the picture at the top.
+The result has the same distribution. But now the randomness comes in from the side. For a given $\varepsilon$, $z$ is an ordinary function of $\mu$ and $\sigma$, with slopes 1 and $\varepsilon$. The cell has just found both. This is the **reparameterization trick**: the right half of the picture at the top. What becomes of a VAE if the program forgets $\varepsilon$, you can watch in your browser: [No noise in z](playground.ipynb).
 """
 
 # %% tags=["hide-input"]

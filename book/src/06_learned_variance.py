@@ -226,7 +226,7 @@ claim("ELBO of (1, 0.05) above (5, 0.01), nats", same["total"] - narrow["total"]
 r"""
 The first two lines are one model: the same codes, the same pictures. Only what they *claim* differs. The first says that its pixels are right to $\pm 0.1$, which they are not. So its ELBO is hundreds of nats worse.
 
-Find a good $\beta$ by trying, says the usual advice. Now you know what you would be looking for: a $\sigma_x$. Watch for a $\beta$ without a name, too. In [kvfrans/notes](https://github.com/kvfrans/notes) the KL (with the slip of chapter 4) is multiplied by 100, and the text does not say so. With a fixed $\sigma_x$ that is ten times the $\sigma_x$. The product is then logged as "the KL", so the number in the plot is not in nats, and cannot be compared with anybody's. So leave $\beta$ at 1, and find $\sigma_x$. For that there is a formula.
+Find a good $\beta$ by trying, says the usual advice. Now you know what you would be looking for: a $\sigma_x$. Watch for a $\beta$ without a name, too. In [kvfrans/notes](https://github.com/kvfrans/notes) the KL (with the slip of chapter 4) is multiplied by 100, and the text does not say so. With a fixed $\sigma_x$ that is ten times the $\sigma_x$. What it does to a VAE you can watch in your browser: [β = 100](playground.ipynb). The product is then logged as "the KL", so the number in the plot is not in nats, and cannot be compared with anybody's. So leave $\beta$ at 1, and find $\sigma_x$. For that there is a formula.
 
 ## Let the pictures choose
 

@@ -105,7 +105,7 @@ healthy = train(new(), mean_loss(c=5_000), pictures, 250, lr=8e-3)  # another c
 r"""
 For comparison we trained a second VAE. Its loss differs in one number, $c$, and we come to that.
 
-The symptoms are all there. The loss gets stuck, at the error of one constant picture: the **mean picture**, the average of all training pictures. And that is what comes out, whatever goes in.
+The symptoms are all there. The loss gets stuck, at the error of one constant picture: the **mean picture**, the average of all training pictures. And that is what comes out, whatever goes in. Do it yourself, in your browser: in [One word: the mean over pixels](playground.ipynb) the latents die within seconds. Change *mean* to *sum*, and run on.
 """
 
 

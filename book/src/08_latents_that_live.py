@@ -141,7 +141,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Turn $\sigma_x$ by hand, and watch the two outputs meet at half the distance. ([Chapter 6](06_learned_variance.ipynb) has such a knob for many digits and ten latents.)
+Turn $\sigma_x$ by hand, and watch the two outputs meet at half the distance. ([Chapter 6](06_learned_variance.ipynb) has such a knob for many digits and ten latents. And a VAE that trains while you turn it: [Two pictures at the threshold](playground.ipynb).)
 """
 
 # %% tags=["hide-input"]
@@ -261,7 +261,7 @@ claim("c = 1, annealed: KL at the end", kl_per_latent(patient, pictures).sum(), 
 
 # %% [markdown]
 r"""
-The KL rises to tens of nats and then falls to nothing. A high KL in the first steps promises nothing.
+The KL rises to tens of nats and then falls to nothing. A high KL in the first steps promises nothing. (Watch it rise and fall: [Annealing, and the same end](playground.ipynb).)
 
 So where could annealing help? Where the optimum is alive, and the straight way misses it. Here is such a case. Take 25 pictures of 5 × 5 pixels, each black but for one white pixel. The eigenvalues of their covariance are 1/25 (and one 0), and we choose $\sigma_x^2 = 1/20$, above all of them. So no *small* step out of the collapsed state pays, and the best linear VAE is collapsed. But a nonlinear VAE can take a *large* step. To say which picture it is costs about $\log 25 = 3.2$ nats. It saves nearly all of $\frac{1}{2\sigma_x^2} \cdot 0.96 = 9.6$ nats, where 0.96 is the squared error of the mean picture. So there are at most 6.4 nats to gain over the mean picture. We measure how many a VAE finds, in some hundred steps.
 """

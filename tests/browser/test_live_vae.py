@@ -66,7 +66,7 @@ def open_page(browser, figure, tmp_path):
     """The figure in a page; in the end there must be no error and no request to anywhere."""
     contexts, troubles = [], []
 
-    def open_(head="", **options):
+    def open_(head="", anchor="", **options):
         text = as_page(figure).replace("<head>", f"<head>{head}")
         (tmp_path / "page.html").write_text(text, encoding="utf-8")
         options = {"viewport": {"width": 900, "height": 900}} | options
@@ -75,7 +75,7 @@ def open_page(browser, figure, tmp_path):
         page.on("pageerror", lambda error: troubles.append(str(error)))
         page.on("console", lambda message: troubles.append(message.text))
         page.on("request", lambda request: troubles.append(request.url))
-        page.goto((tmp_path / "page.html").as_uri())
+        page.goto((tmp_path / "page.html").as_uri() + anchor)
         page.wait_for_function(f"document.querySelector('{FIGURE}').explorer.state().steps === 0")
         return page
 
@@ -362,6 +362,16 @@ def test_a_seed_is_a_run_in_a_worker_and_in_the_page(open_page):
     page.get_by_role("button", name="Run").click()
     wait(page, "!s.going && s.steps === 150")
     assert means[0] == means[1] and state(page)["means"] != means[0]
+
+
+def test_an_address_opens_a_story(open_page):
+    page = open_page(anchor=f"#{live_vae.address_of('beta')}")
+    assert state(page)["story"] == "beta" and state(page)["knobs"]["beta"] == 100
+    page.evaluate(f"location.hash = '{live_vae.address_of('two')}'")
+    wait(page, "s.story === 'two' && s.steps === 0 && s.second.length === 1")
+    page.evaluate("location.hash = 'elsewhere'")
+    page.wait_for_timeout(50)
+    assert state(page)["story"] == "two"
 
 
 def test_out_of_sight_it_rests(open_page):

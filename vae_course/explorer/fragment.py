@@ -30,6 +30,7 @@ class LiveFigure:
 
     `name` is what a screen reader calls the live part, `alt` says what is seen in the still.
     `data` is anything that JSON can hold. `parts` are more scripts, and styles, which it needs.
+    An address with #live-… for one of `places` leads to it.
     The still is closed once it is drawn.
     Raises ValueError if a text is empty.
     """
@@ -41,6 +42,7 @@ class LiveFigure:
     still: Figure = field(repr=False)
     data: dict = field(repr=False)
     parts: tuple[str, ...] = field(default=(), repr=False)
+    places: tuple[str, ...] = ()
 
     def __post_init__(self):
         for text in ("name", "caption", "alt"):
@@ -52,8 +54,10 @@ class LiveFigure:
         # A new id each time: the same figure may be shown twice on a page.
         own, name = f"live-{uuid.uuid4().hex[:8]}", html.escape(self.name)
         caption = html.escape(plotting.numbered(self.caption))
+        places = "".join(f'<span id="live-{place}"></span>' for place in self.places)
         return (
             f'<figure class="course-live" id="{own}"><style>{self._style(own)}</style>'
+            f"{places}"
             f'<div class="lf-stage" role="group" aria-label="{name}" hidden></div>'
             f"{self._still}<figcaption>{caption}</figcaption>"
             f"<script>{self._script(own)}</script></figure>"

@@ -341,6 +341,7 @@ const redraw = publish({
   shut: () => {
     eye.disconnect();
     document.removeEventListener("visibilitychange", look);
+    removeEventListener("hashchange", listen);
     hand?.leave();
   },
   laboratory: () => (lab ??= laboratory(random, data.pictures)),
@@ -400,7 +401,16 @@ function look() {
   }
 }
 
-[story, knobs] = [data.story, { ...data.knobs, ...data.stories[data.story].knobs }];
+// The story that the address of the page asks for, if it does.
+const asked = () => {
+  const key = location.hash.replace("#live-story-", "");
+  return key in data.stories ? key : undefined;
+};
+const listen = () => asked() && tell(asked());
+addEventListener("hashchange", listen);
+
+story = asked() ?? data.story;
+knobs = { ...data.knobs, ...data.stories[story].knobs };
 [run, until] = [1, data.stories[story].steps];
 redraw();
 ready();

@@ -46,8 +46,14 @@ def playground(story: str = "healthy") -> LiveFigure:
             "stories": {key: asdict(each) for key, each in STORIES.items()},
             "story": story,
         },
+        places=tuple(address_of(key).removeprefix("live-") for key in STORIES),
         parts=("laboratory.js", "trainer.js", "live_vae.css"),
     )
+
+
+def address_of(story: str) -> str:
+    """What follows the # in the address of a page that is to open with this story."""
+    return f"live-story-{story}"
 
 
 @cache
