@@ -280,10 +280,9 @@ def test_a_thousand_steps_end_at_torchs_elbo(ask, record_property):
     question = "(root, n) => root.explorer.train('healthy', n, 1000).values.elbo"
     page, torchs = [ask(question, seed + 1) for seed in seeds], [elbo(seed) for seed in seeds]
     spread = statistics.stdev(page) + statistics.stdev(torchs)
-    apart = statistics.mean(page) - statistics.mean(torchs)
-    text = f"ELBO after 1000 steps: page {statistics.mean(page):.1f}, torch's less {apart:.2f}"
-    record_property("table", text)
-    assert abs(apart) < spread / 2
+    ours, theirs = statistics.mean(page), statistics.mean(torchs)
+    record_property("table", f"ELBO after 1000 steps: page {ours:.1f}, torch {theirs:.1f}")
+    assert abs(ours - theirs) < spread / 2
 
 
 def elbo(seed):
