@@ -32,14 +32,19 @@ function panel(spec) {
   const made = { ...spec, codes, z: spec.middle, decode: network(spec.layers) };
   made.place = handle(axes, `z of the ${spec.name}: ${help}`, (...z) => move(made, z));
 
-  const below = add(box, "div", { class: "row below" });
-  made.picture = canvas(below, data.width, data.height, `Decoded by the ${spec.name}`);
+  // Where there is room beside a plane, the picture is large; else it lies below, with the controls.
+  const room = data.panels.length === 1 && !narrow;
+  const where = room ? add(row, "div", { class: "panel small" }) : box;
+  const below = room ? where : add(where, "div", { class: "row below" });
+  const name = `Decoded by the ${spec.name}`;
+  if (room) add(below, "p", { class: "title" }, "decoded");
+  made.picture = canvas(below, data.width, data.height, name, room ? "sheet" : "picture");
   const controls = add(below, "div", { class: "grow" });
   made.sliders = sides.map(([low, high], axis) => slider(controls, {
     name: ["z₁", "z₂"][axis], spoken: `${["z₁", "z₂"][axis]} of the ${spec.name}`, low, high,
     step: (high - low) / 200, start: spec.middle[axis], text: (v) => show(v),
   }, (value) => move(made, made.z.map((old, i) => (i === axis ? value : old)))));
-  made.say = speaker(box);
+  made.say = speaker(where);
   return made;
 }
 
