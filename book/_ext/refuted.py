@@ -54,8 +54,8 @@ def page_text(items: list[dict]) -> str:
 
 
 def heading(chapter: str) -> str:
-    number = chapter[:2]
-    return f"Chapter {int(number)}" if number.isdecimal() else chapter.capitalize()
+    number = chapter.split("_")[0].lstrip("0")  # 12b is the second page of chapter 12
+    return f"Chapter {number}" if number[:1].isdecimal() else chapter.capitalize()
 
 
 def unmeasured(chapter: str, text: str) -> str:
