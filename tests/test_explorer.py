@@ -98,11 +98,13 @@ def test_a_fragment_asks_no_address(figure):
 
 def test_a_fragment_is_one_closed_figure_with_one_script(figure):
     parts = Parts(figure._repr_html_())
-    names = [tag for tag, _ in parts.tags]
-    assert names == ["figure", "style", "div", "img", "figcaption", "script"]
-    assert parts.tags[2][1]["aria-label"] == figure.name
-    assert "hidden" in parts.tags[2][1]  # nothing is promised where scripts are off
-    assert parts.tags[3][1]["alt"] == figure.alt
+    places = [attributes for tag, attributes in parts.tags if tag == "span"]
+    assert places == [{"id": f"live-{place}"} for place in figure.places]
+    names, attributes = zip(*(part for part in parts.tags if part[0] != "span"), strict=True)
+    assert names == ("figure", "style", "div", "img", "figcaption", "script")
+    assert attributes[2]["aria-label"] == figure.name
+    assert "hidden" in attributes[2]  # nothing is promised where scripts are off
+    assert attributes[3]["alt"] == figure.alt
     assert re.fullmatch(rf"Figure \d+\. {re.escape(figure.caption)}", parts.text["figcaption"])
 
 
