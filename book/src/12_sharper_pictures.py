@@ -187,12 +187,8 @@ def learned(features):
     classifier = nn.Sequential(features, nn.Flatten(), nn.Linear(size, 10))
     labelled = torch.cat([train.flatten(1), digits.train_labels[:, None].float()], 1)
     fit(classifier, naming_loss, labelled, steps=200, batch_size=64, lr=3e-3, seed=seed)
-    names = classifier(test).argmax(1)
-    claim(
-        "The network names digits: share right",
-        (names == digits.test_labels).double().mean(),
-        at_least=0.8,
-    )
+    right = (classifier(test).argmax(1) == digits.test_labels).double().mean()
+    claim("The network names digits: share right", right, at_least=0.8)
     return features.requires_grad_(False)
 
 
@@ -217,7 +213,16 @@ def one_over_average(phi, some=300):
 
 
 ratios = {name: one_over_average(phi) for name, phi in features.items()}
-print({name: round(ratio, 2) for name, ratio in ratios.items()})
+
+# %% tags=["hide-input"]
+plotting.bars(
+    ratios,
+    plotting.COLOURS[:5],
+    xlabel="what one drawn picture costs, over what the average costs",
+    caption="The cost of a sharp picture under five measures, in units of the blurry average's. Below 1 the sharp picture wins.",
+    alt="Five bars. Differences 2, the network without pooling nearly 2, with pooling about one and a half, the untrained one "
+    "about 1, pooled edges below 1.",
+)
 
 # %% [markdown]
 r"""
@@ -434,14 +439,14 @@ mean = sum(edge(place[:, 0] + shift) for shift in shifts) / 99
 edge_answers = {"best mean": mean, "the middle one": edge(place[:, 0])}
 edge_answers["one drawn"] = edge(place[:, 0] + tau * torch.randn(2_000))
 pixels_only = mlp([3, 64, 64, 16])
-fit(
-    pixels_only,
-    lambda net, rows: error(rows[:, 1:], answer(net, rows[:, :1])).mean(),
-    torch.cat(edges(20_000), 1),
-    steps=500,
-    lr=3e-3,
-    seed=seed,
-)
+
+
+def pixel_cost(network, rows):
+    return error(rows[:, 1:], answer(network, rows[:, :1])).mean()
+
+
+seen = torch.cat(edges(20_000), 1)
+fit(pixels_only, pixel_cost, seen, steps=500, lr=3e-3, seed=seed)
 edge_answers["pixels"] = answer(pixels_only, place).detach()
 for name, weight, steps in (("pixels and critic", 0.3, 600), ("critic", 0.0, 1_200)):
     decoder = mlp([3, 64, 64, 16])
