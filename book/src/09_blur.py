@@ -695,7 +695,7 @@ It is not. The average that counts runs over all pictures that *could* have sent
 
 ## What to take along
 
-Blur is an average. The information in $z$ decides how many pictures go into it: $N e^{-I}$. The likelihood decides that it is a mean, and not a draw. The metric decides that the mean is the best answer. A Bernoulli changes none of this, and full samples are not blurry but noisy. Given $z$, one drawn picture is sharp, at twice the error. A smaller $\sigma_x$ sharpens reconstructions at the cost of draws from the prior. A perceptual loss can give you sharp pictures, and takes the ELBO away.
+Blur is an average. The information in $z$ decides how many pictures go into it: $N e^{-I}$. The likelihood decides that it is a mean, and not a draw. The metric decides that the mean is the best answer. A Bernoulli changes none of this, and full samples are not blurry but noisy. Given $z$, one drawn picture is sharp, at twice the error. A smaller $\sigma_x$ sharpens reconstructions at the cost of draws from the prior. A perceptual loss can give you sharp pictures, and takes the ELBO away. [Chapter 12](12_sharper_pictures.ipynb) tries the cures, and counts what each costs.
 
 ## Practise
 

@@ -472,7 +472,7 @@ You have seen each part.
 | perceptual term | sharp where features have a gap; the features of a large network, pooled several times | first cure |
 | critic on patches | texture that pixels cannot ask for; invented where $z$ is silent | second cure |
 | codebook in place of the KL | codes that can be counted | third cure |
-| a diffusion in $z$ | the prior, fitted afterwards | [chapter 4](04_analytic_kl.ipynb) names the hole that it fills |
+| a diffusion in $z$ | the prior, fitted afterwards | [chapter 11](11_prior.ipynb) |
 
 So the pictures are sharp because of the rate first, and of the answer second. And the loss as a whole is no ELBO of any decoder. It is a recipe for a good *code*, and the density is learned in the second stage, over codes.
 

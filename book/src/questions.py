@@ -41,6 +41,7 @@ Forums, issue trackers and students ask the same questions about VAEs, year afte
 | Why is my KL zero? Why do all my pictures look alike? | [Chapter 7](07_posterior_collapse.ipynb) |
 | Which latents live? Does annealing help? What are free bits? | [Chapter 8](08_latents_that_live.ipynb) |
 | Why are the pictures blurred? | [Chapter 9](09_blur.ipynb) |
+| Do a critic, a perceptual loss or a codebook make them sharp? | [Chapter 12](12_sharper_pictures.ipynb), [and its second page](12b_richer_codes.ipynb) |
 """
 
 # %% tags=["hide-input"]
