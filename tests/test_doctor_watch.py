@@ -157,6 +157,36 @@ def test_a_label_beside_the_picture_and_an_announced_beta():
     assert seen.report().names == ("unexplained_kl_weight",)
 
 
+LEARNED = {  # one number: log σ, log σ², σ itself, and the precision
+    "log σ": lambda e, t: 0.5 * (e / t.exp()) ** 2 + t,
+    "log σ²": lambda e, t: 0.5 * e**2 * (-t).exp() + 0.5 * t,
+    "σ": lambda e, t: 0.5 * e**2 / (0.3 - t) ** 2 + (0.3 - t).log(),
+}
+
+
+@pytest.mark.parametrize("weight", [1.0, 4.0, 0.25])
+@pytest.mark.parametrize("form", LEARNED.values(), ids=LEARNED)
+def test_a_weight_beside_one_learned_sigma(form, weight):
+    def loss(x, p, m, s, z, net):
+        return (form(x - p, net.log_std).sum(1) + weight * kl(m, s)).mean()
+
+    seen = train(Model(), loss, GREY)
+    assert seen.report().measurements["β, the KL's weight"] == pytest.approx(weight, rel=1e-3)
+    assert seen.report().names == (() if weight == 1 else ("unexplained_kl_weight",))
+    assert seen.report(beta=weight).names == ()
+
+
+@pytest.mark.parametrize("weight", [1.0, 4.0])
+def test_a_sigma_with_a_factor_is_read_beside_weight_1_and_else_refused(weight):
+    def loss(x, p, m, s, z, net):
+        nll = (x - p) ** 2 * (0.5 * (-2 * net.log_std).exp()) + net.log_std
+        return (nll.sum(1) + weight * kl(m, s)).mean()
+
+    report = train(Model(), loss, GREY).report()
+    assert ("reconstruction_unknown" in report.notes) == (weight != 1)
+    assert report.names == ()
+
+
 def old_style(m, s):
     std = s.mul(0.5).exp_()
     return Variable(std.data.new(std.size()).normal_()).mul(std).add_(m)
@@ -207,6 +237,7 @@ LOSSES = [
      "kl_wrong_form"),
     (with_kl(lambda m, s: kl(m, 2 * s)), BINARY, "log_var_as_log_std"),
     (with_kl(lambda m, s: kl(m.mean(0, True), s.mean(0, True))), BINARY, "examples_mixed"),
+    (with_kl(lambda m, s: kl(m - m.mean(0), s)), BINARY, "examples_mixed"),
     (with_kl(lambda m, s: kl(m, s).mean().item()), BINARY, "kl_missing"),
     (with_kl(lambda m, s: 0.0), BINARY, "kl_missing"),
     (sound, GREY, "bernoulli_on_grey"),

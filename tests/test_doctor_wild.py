@@ -257,6 +257,12 @@ SLIPS = {
         lambda x, p, m, s: cross(x, p).mean() + kl(m, s.mean(0, True).expand_as(s)).mean(),
         "examples_mixed", {},
     ),
+    "KL of means less the batch's average": (
+        lambda x, p, m, s: (cross(x, p) + kl(m - m.mean(0), s)).mean(), "examples_mixed", {},
+    ),
+    "KL of the first example": (
+        lambda x, p, m, s: cross(x, p).mean() + kl(m, s)[0], "examples_mixed", {},
+    ),
     "error of the average picture": (of_average_pictures, "examples_mixed", {"images": GREY}),
     "another picture's output": (
         lambda x, p, m, s: (cross(x.roll(1, 0), p) + kl(m, s)).mean(), "examples_mixed", {},

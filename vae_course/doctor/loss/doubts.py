@@ -12,6 +12,7 @@ from vae_course.doctor.loss.probe import POINT, POSTERIOR, LossLaw
 from vae_course.doctor.report import Finding, number
 
 WORDS = {POINT: "the decoder's output", POSTERIOR: "the encoder's mean and spread"}
+REACHES = (4, 16), (100, 400)  # the second is beyond any capacity
 SHIFTS = (-2.0, -1.0, -0.5, -0.1, 0.1, 0.5, 1.0, 2.0)
 
 
@@ -79,6 +80,8 @@ def judge_mixing(law: LossLaw) -> list[Finding]:
                 _places_are_lost,
                 "means or spreads may lie anywhere if their average stays",
             ),
+            (POSTERIOR, _all_may_move, "all means may move together for nothing"),
+            (POSTERIOR, _one_is_free, "the mean of one example may lie anywhere"),
         )
         if moved in mixed and is_lost(law)
     ]
@@ -153,6 +156,42 @@ def _places_are_lost(law: LossLaw) -> bool:
         not probe.noisy and _depends_on(probe, "spread") and not grows("spread", 1.0, 3.0)
     )
     return free_spreads or not grows("mean", 1.0, 4.0)
+
+
+def _all_may_move(law: LossLaw) -> bool:
+    """Does the same shift of all means cost nothing, as after a batch's average is taken off?"""
+    rest = law.probe.middle()["mean"]
+    apart = [law.probe.random(rest.shape, -1.0, 1.0) for _ in range(4)]
+    return not any(
+        _dearer(law, [mean + near for mean in apart], [mean + far for mean in apart])
+        for near, far in REACHES
+    )
+
+
+def _one_is_free(law: LossLaw) -> bool:
+    """Is there a place in the batch whose mean is not counted?"""
+    rest = law.probe.middle()["mean"]
+
+    def alone(place, reach):
+        return [rest + reach * (place == other) for other in range(4)]
+
+    return not all(
+        any(_dearer(law, alone(place, near), alone(place, far)) for near, far in REACHES)
+        for place in range(4)
+    )
+
+
+def _dearer(law: LossLaw, near: list[Tensor], far: list[Tensor]) -> bool:
+    """Do the means `far` cost more than `near`? Yes for a loss that draws noise: not asked."""
+    probe, rest = law.probe, law.probe.middle()
+    if probe.noisy:
+        return True
+    low, high = (
+        law.sign * probe.together([rest | {"mean": mean} for mean in means])
+        for means in (near, far)
+    )
+    unit = max(map(abs, law.kl.weights), default=1.0)  # that of the mean alone may be 0
+    return high - low > 1e-6 * (1 + abs(low)) * min(1.0, unit)
 
 
 def _depends_on(probe: Probe, key: str) -> bool:

@@ -130,16 +130,18 @@ def _terms(weights: Weights, bends: bool) -> list[Finding]:
             "without gradient (.item(), .detach(), no_grad)."
         )
         found.append(finding("kl_missing", "error", evidence))
-    if weights.shared:
-        evidence = "All examples of the batch got one and the same gradient from it."
-        found.append(finding("examples_mixed", "error", evidence))
+    if weights.mixed:
+        found.append(finding("examples_mixed", "error", weights.mixed))
     elif weights.repels:
         evidence = (
             "A descent step on it drives σ further away from 1 where it is not 1, the prior's."
         )
         found.append(finding("kl_wrong_form", "warning", evidence))
     elif kl.family is UNKNOWN:
-        evidence = "Its gradient is none that a KL has, or too small to be read beside the rest."
+        evidence = (
+            "Its gradient is none that a KL has, or too small to be read beside the rest. "
+            "check_loss reads the smallest weights."
+        )
         found.append(finding("kl_unknown", "note", evidence))
     if reconstruction.family is NONE:
         evidence = "No gradient reaches what the decoder returned."

@@ -1,5 +1,6 @@
 """What one training step computes: each torch call, seen from outside, and what it was made of."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -153,7 +154,7 @@ class Trace(TorchFunctionMode):
             self._errors.add(id(result))
             others = [part for part in parts if id(part.tensor) not in self._errors]
             if plain in ("mul", "div"):
-                self.scales += [part for part in others if part.tensor.requires_grad]
+                self._scale(part for part in others if part.tensor.requires_grad)
         live = [part for part in parts if part.tensor.requires_grad]
         fixed = [part for part in parts if not part.tensor.requires_grad]
         if self.meeting is not None or plain not in LOSSES or not live or not fixed:
@@ -170,7 +171,14 @@ class Trace(TorchFunctionMode):
         if plain != "mul":
             self._errors.add(id(result))
         if plain == "gaussian_nll_loss":
-            self.scales += live[1:]
+            self._scale(live[1:])
+
+    def _scale(self, parts: Iterable[Made]) -> None:
+        """What the error is multiplied with, and what that was made of."""
+        for part in parts:
+            self.scales.append(part)
+            for step in part.back(SHAPES | SMOOTH):
+                self.watch(step.tensor)
 
 
 def _tensors(values) -> list[Tensor]:

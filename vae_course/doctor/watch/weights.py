@@ -27,7 +27,7 @@ class Weights:
     """The two terms as one step weighs them, summed over its batch.
 
     `output` is what the decoder returned and the formula is made for, `sigma` the σ that the
-    error was divided by, where that learns. `shared`: all examples get one and the same gradient.
+    error was divided by, where that learns. `mixed`: words, where the term binds averages alone.
     `meaning` of the spread in the sampling line. `repels`: the term drives σ away from 1.
     """
 
@@ -36,16 +36,16 @@ class Weights:
     output: Tensor | None
     output_by: str
     sigma: float | None
-    shared: bool
+    mixed: str
     meaning: str | None
     repels: bool
 
 
 def read_weights(trace: Trace, draw: Draw) -> Weights:
     meaning, _ = meaning_of(draw)
-    kl, shared, repels = _read_kl(trace, draw, meaning)
+    kl, mixed, repels = _read_kl(trace, draw, meaning)
     reconstruction, output, by, sigma = _read_reconstruction(trace, kl)
-    return Weights(kl, reconstruction, output, by, sigma, shared, meaning, repels)
+    return Weights(kl, reconstruction, output, by, sigma, mixed, meaning, repels)
 
 
 def meaning_of(draw: Draw) -> tuple[str | None, float]:
@@ -66,30 +66,30 @@ def meaning_of(draw: Draw) -> tuple[str | None, float]:
     return None, 1.0
 
 
-def _read_kl(trace: Trace, draw: Draw, meaning: str | None) -> tuple[Term, bool, bool]:
-    """The term on the posterior; is its gradient shared by all; does it drive σ from 1."""
+def _read_kl(trace: Trace, draw: Draw, meaning: str | None) -> tuple[Term, str, bool]:
+    """The term on the posterior; how it mixes the batch, if so; does it drive σ from 1."""
     mean = _flat(draw.mean)
     total = trace.gradient(draw.mean)
     direct = total - trace.gradient(draw.z)
     slack = FITS + ROUNDING * _norm(total) / max(_norm(direct), 1e-30)
     spread = _spread_slope(trace, draw, meaning)
     if not direct.any() and (spread is None or spread.small):
-        return Term(NONE, (), 0.0, 0), False, False
-    shared = _is_shared(direct, draw)
+        return Term(NONE, (), 0.0, 0), "", False
+    mixed = _mixing(direct, draw)
     if slack > 0.2:  # too small a weight to be read beside the rest
-        return Term(UNKNOWN, (), 0.0, 0), False, False
+        return Term(UNKNOWN, (), 0.0, 0), "", False
     weight, off = _fit(direct, mean)
     if off < slack:
         rest = _right(weight, meaning) if spread is None else spread.weights(slack)
         if rest is not None:
-            return Term(KL, (weight / 2, *rest), 0.0, 0), False, False
-        return Term(UNKNOWN, (), 0.0, 0), False, weight > 0 and spread.repels
+            return Term(KL, (weight / 2, *rest), 0.0, 0), "", False
+        return Term(UNKNOWN, (), 0.0, 0), "", weight > 0 and spread.repels
     elif draw.std is not None and draw.std.numel() == len(mean):
         noise = (_flat(draw.z) - mean) / _flat(draw.std)
         weight, off = _fit(direct, noise / _flat(draw.std))
         if off < max(slack, 0.01):  # log q(z|x) at a draw: its slope is noise over σ
-            return Term(KL, (weight / 2, *_right(weight, meaning)), 0.0, 0), False, False
-    return Term(UNKNOWN, (), 0.0, 0), shared, False
+            return Term(KL, (weight / 2, *_right(weight, meaning)), 0.0, 0), "", False
+    return Term(UNKNOWN, (), 0.0, 0), mixed, False
 
 
 def _right(weight: float, meaning: str | None) -> tuple[float, float, float]:
@@ -142,13 +142,17 @@ def _spread_slope(trace: Trace, draw: Draw, meaning: str | None) -> SpreadSlope 
     return SpreadSlope(direct[usable] / rate[usable], std[usable].log(), small)
 
 
-def _is_shared(slope: Tensor, draw: Draw) -> bool:
-    """One slope for all examples, though their means differ."""
+def _mixing(slope: Tensor, draw: Draw) -> str:
+    """One slope for all examples though their means differ, or slopes that add up to nothing."""
     rows, means = slope.reshape(len(draw.mean), -1), _flat(draw.mean).reshape(len(draw.mean), -1)
-    if len(rows) < 4 or not slope.any():
-        return False
     differs = (means - means.mean(0)).norm() > 1e-2 * means.norm()
-    return bool(differs and (rows - rows.mean(0)).norm() < 1e-4 * rows.norm())
+    if len(rows) < 4 or not slope.any() or not differs:
+        return ""
+    if (rows - rows.mean(0)).norm() < 1e-4 * rows.norm():
+        return "All examples of the batch got one and the same gradient from it."
+    if rows.sum(0).norm() < 1e-5 * rows.norm() and means.mean(0).norm() > 1e-2 * means.norm():
+        return "Its gradients add up to 0 over the batch: all means may move together for nothing."
+    return ""
 
 
 def _read_reconstruction(trace: Trace, kl: Term) -> tuple[Term, Tensor | None, str, float | None]:
@@ -162,13 +166,14 @@ def _read_reconstruction(trace: Trace, kl: Term) -> tuple[Term, Tensor | None, s
         if not slope.any() or len(u) != len(x):
             continue
         fits = {family: _fit(slope, feature) for family, feature in _features(u, x).items()}
-        found += [(off, weight, family, stage, None) for family, (weight, off) in fits.items()]
+        found += [(off, weight, family, stage, None, 0) for family, (weight, off) in fits.items()]
         for scale in (step for part in trace.scales[:4] for step in part.back(SHAPES | SMOOTH)):
             for power in (1, 2, -1, -2):
                 feature, std = _scaled_error(u, x, scale.tensor, power)
                 if feature is not None:
                     weight, off = _fit(slope, feature)
-                    found.append((off, weight, PICTURE["gaussian_log_std"], stage, std))
+                    seen = _has_its_slope(trace, scale.tensor, power, weight, u - x)
+                    found.append((off, weight, PICTURE["gaussian_log_std"], stage, std, seen))
     good = [one for one in found if one[0] < 2 * FITS]
     if not good:
         first = trace.meeting.outputs[0]
@@ -177,7 +182,7 @@ def _read_reconstruction(trace: Trace, kl: Term) -> tuple[Term, Tensor | None, s
     chosen = _most_plausible(good, kl)
     if chosen is None:
         return Term(UNKNOWN, (), 0.0, 0), good[0][3].tensor, good[0][3].name, None
-    _, weight, family, stage, std = chosen
+    _, weight, family, stage, std, _ = chosen
     weights = (weight, 2 * weight) if family.scale else (weight,)
     return Term(family, weights, 0.0, 0), stage.tensor, stage.name, std
 
@@ -190,6 +195,11 @@ def _most_plausible(good: list, kl: Term):
     learned = [one for one in good if one[2].scale]
     if not learned:
         return min(good, key=lambda one: one[0])
+    sure = max(one[5] for one in learned)
+    if sure:  # what the slope in σ speaks against is out
+        learned = [one for one in learned if one[5] == sure]
+        if max(one[1] for one in learned) < 1.01 * min(one[1] for one in learned):
+            return min(learned, key=lambda one: one[0])
     beta = 2 * kl.weights[0] if kl.weights else 1.0
     best = min(learned, key=lambda one: abs(math.log(abs(2 * one[1] / beta) + 1e-30)))
     if abs(2 * best[1] / beta - 1) < 0.01:
@@ -210,6 +220,20 @@ def _features(u: Tensor, x: Tensor) -> dict[Family, Tensor]:
     if u.min() >= 0 and u.max() <= 1:
         features[PICTURE["bernoulli_probabilities"]] = (inside - x) / (inside * (1 - inside))
     return features
+
+
+def _has_its_slope(trace: Trace, scale: Tensor, power: int, weight: float, error: Tensor) -> int:
+    """Is the slope in a learned number t what weight · (Σ error² t^power - log t^power) gives it?
+
+    2 for yes, 1 if it is that of the squares, as where the logarithm is taken of another tensor.
+    """
+    if scale.numel() != 1:
+        return 0
+    t, slope = scale.item(), trace.gradient(scale).sum().item()
+    squares = weight * power * t ** (power - 1) * error.square().sum().item()
+    log = weight * power * len(error) / t
+    near = [abs(slope - wanted) < 1e-4 * abs(squares) for wanted in (squares, squares - log)]
+    return 2 if near[1] else int(near[0])
 
 
 def _scaled_error(u, x, scale: Tensor, power: int) -> tuple[Tensor | None, float]:
