@@ -18,7 +18,7 @@ from torch.distributions import Bernoulli, Normal, kl_divergence
 
 from vae_course.data import load_images
 from vae_course.latents import rescale
-from vae_course.models import VAE
+from vae_course.models import VAE, StandardNormal
 from vae_course.train import load_model, logs
 from vae_course.train.__main__ import main
 from vae_course.train.batches import Batches, load_pictures
@@ -589,3 +589,31 @@ def test_a_device_without_fused_adam_trains(tmp_path, monkeypatch, fused):
         monkeypatch.setattr("vae_course.training.FUSED", ())
     assert train(tmp_path, "--steps", "2") == 0
     assert made == [fused]
+
+
+def test_an_export_with_a_prior_is_a_better_model_with_the_same_reconstructions(tmp_path):
+    out, files = str(tmp_path / "run"), [str(tmp_path / name) for name in ("plain", "fitted")]
+    small = ["--n-train", "300", "--n-test", "200", "--hidden", "32", "--std", "0.2"]
+    assert main(["--steps", "60", "--latent-dim", "3", "--out", out, *small]) == 0
+    for file, more in zip(files, ([], ["--prior", "mixture"]), strict=True):
+        assert main(["--out", out, "--export", file, *more]) == 0
+    plain, fitted = map(load_model, files)
+    x = load_images("digits", n_train=300, n_test=200).train
+    assert torch.equal(plain.reconstruct(x), fitted.reconstruct(x))
+    z = fitted.encode(x).sample()
+    gain = fitted.prior.log_prob(z) - plain.prior.log_prob(z)  # 0 for a prior as it is made
+    assert gain.mean() > 3 * gain.std() / 300**0.5 > 0
+    # The weights of such a file are a start like any other; the run trains with N(0, I).
+    again = ["--steps", "1", "--latent-dim", "3", "--init", files[1], *small]
+    assert main([*again, "--out", str(tmp_path / "again")]) == 0
+    assert isinstance(load_model(tmp_path / "again/checkpoint.safetensors").prior, StandardNormal)
+
+
+def test_a_prior_without_an_export_or_re_scaling_is_refused(tmp_path, capsys):
+    out = ["--out", str(tmp_path / "run")]
+    assert main(["--steps", "1", "--prior", "mixture", *out]) == 1
+    assert "--prior goes with --export" in capsys.readouterr().err
+    assert main(["--steps", "1", "--n-train", "200", "--n-test", "20", *out]) == 0
+    refused = ["--export", str(tmp_path / "x"), "--prior", "mixture", "--no-rescale"]
+    assert main([*out, *refused]) == 1 and not (tmp_path / "x").exists()
+    assert "leave --no-rescale out" in capsys.readouterr().err

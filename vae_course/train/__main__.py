@@ -28,7 +28,10 @@ def main(argv: list[str] | None = None) -> int:
     given = settings_of(arguments)
     try:
         if arguments.export:
-            export(Path(given.get("out", Run.out)) / CHECKPOINT, arguments.export, given)
+            out = Path(given.get("out", Run.out))
+            export(out / CHECKPOINT, arguments.export, given, arguments.prior)
+        elif arguments.prior:
+            raise ValueError("--prior goes with --export: it is fitted to a trained model")
         else:
             started = find_start(Path(given.get("out", Run.out)), arguments.resume)
             run = settings_to_train(given, started)
@@ -40,13 +43,16 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def export(checkpoint: Path, path: str, given: dict) -> None:
-    """Write the model, re-scaled on the run's own pictures unless the run or --no-rescale says no.
+def export(checkpoint: Path, path: str, given: dict, prior: str | None = None) -> None:
+    """Write the model, re-scaled on the run's own pictures unless the run or --no-rescale says no,
+    with a `prior` if one is named.
 
     Raises as `read_checkpoint` does, and ValueError where the pictures are no longer there.
     """
     run = replace(read_checkpoint(checkpoint).run, **given)
     if not run.rescale:
+        if prior:
+            raise ValueError("--prior is fitted to re-scaled codes; leave --no-rescale out")
         return export_model(checkpoint, path)
     try:
         images = training_pictures(run, load_pictures(run).train)
@@ -54,7 +60,7 @@ def export(checkpoint: Path, path: str, given: dict) -> None:
         raise ValueError(
             f"{error}. Re-scaling needs the pictures of the run; --no-rescale exports without"
         ) from error
-    nats = export_model(checkpoint, path, images)
+    nats = export_model(checkpoint, path, images, prior=prior)
     print(f"{path} is re-scaled by {len(images)} training pictures: the KL fell by {nats:.1f} nats")
 
 

@@ -10,8 +10,10 @@ from safetensors.torch import save
 from torch import Tensor
 
 from vae_course import __version__
+from vae_course.evaluation import encode_all
 from vae_course.latents import rescale
 from vae_course.models.picture_vae import PictureVAE
+from vae_course.models.priors import PRIORS
 from vae_course.train.build import build_model
 from vae_course.train.run import Run
 
@@ -33,15 +35,24 @@ class Checkpoint:
     seconds: float
     weights: dict[str, Tensor]
     moments: dict[str, Tensor]  # as `moments_of` names them
+    prior: str | None = None  # one of PRIORS, in an exported model that has one
 
     def model(self) -> PictureVAE:
         """The model with these weights. Raises CheckpointError where they do not fit."""
-        return self.fill(build_model(self.run, self.image_shape))
+        model = build_model(self.run, self.image_shape)
+        if self.prior:
+            model.prior = PRIORS[self.prior](model.latent_dim)
+        return self.fill(model)
 
     def fill(self, model: PictureVAE) -> PictureVAE:
-        """`model` itself, with these weights. Raises CheckpointError where they do not fit."""
+        """`model` itself, with these weights, but for those of a prior that it does not have.
+
+        Raises CheckpointError where they do not fit.
+        """
+        own = model.state_dict().keys()
+        fitting = {k: v for k, v in self.weights.items() if k in own or not k.startswith("prior.")}
         try:
-            model.load_state_dict(self.weights)
+            model.load_state_dict(fitting)
         except RuntimeError as error:
             raise CheckpointError(
                 f"the weights do not fit the model that the settings describe: {error}"
@@ -59,16 +70,26 @@ def load_model(path: str | os.PathLike) -> PictureVAE:
 
 
 def export_model(
-    checkpoint: str | os.PathLike, path: str | os.PathLike, images: Tensor | None = None
+    checkpoint: str | os.PathLike,
+    path: str | os.PathLike,
+    images: Tensor | None = None,
+    *,
+    prior: str | None = None,
 ) -> float:
     """Write the weights of `checkpoint` alone, float32, to `path`: a third of the size.
 
-    Re-scaled by `images` (N, C, H, W), if given: returns by how many nats the mean KL fell.
+    Re-scaled by `images` (N, C, H, W), if given: returns by how many nats the mean KL fell. A
+    `prior`, "gaussian", "mixture" or "flow", is then fitted to their codes, and written, too.
+    Raises ValueError for another word, and for a prior without images.
     """
+    if prior is not None and (prior not in PRIORS or images is None):
+        raise ValueError(f"a prior is one of {', '.join(PRIORS)}, fitted to images; not {prior!r}")
     trained = read_checkpoint(checkpoint)
     model = trained.model()
     nats = 0.0 if images is None else rescale(model, images).nats
-    write_checkpoint(path, replace(trained, weights=model.state_dict(), moments={}))
+    if prior is not None:
+        model.prior = PRIORS[prior](model.latent_dim).fit(encode_all(model, images))
+    write_checkpoint(path, replace(trained, weights=model.state_dict(), moments={}, prior=prior))
     return nats
 
 
@@ -86,6 +107,8 @@ def write_checkpoint(path: str | os.PathLike, checkpoint: Checkpoint) -> None:
         "seconds": str(checkpoint.seconds),
         "vae_course": __version__,
     }
+    if checkpoint.prior:
+        metadata["prior"] = checkpoint.prior
     tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
     replace_file(path, save(tensors, metadata))
 
@@ -151,7 +174,14 @@ def _checkpoint(metadata: dict[str, str], tensors: dict[str, Tensor]) -> Checkpo
         seconds=float(metadata["seconds"]),
         weights=part("model."),
         moments=part(f"{run.optimizer}."),
+        prior=_known_prior(metadata.get("prior")),
     )
+
+
+def _known_prior(name: str | None) -> str | None:
+    if name is not None and name not in PRIORS:
+        raise CheckpointError(f"the checkpoint has a prior {name!r}; known are {', '.join(PRIORS)}")
+    return name
 
 
 def _settings(text: str) -> Run:

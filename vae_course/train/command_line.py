@@ -3,6 +3,7 @@
 import argparse
 from dataclasses import fields
 
+from vae_course.models.priors import PRIORS
 from vae_course.train.run import MODELS, Run
 
 DESCRIPTION = """\
@@ -68,6 +69,13 @@ def parser() -> argparse.ArgumentParser:
         help="do not train: write the weights alone of the run in --out, for load_model, re-scaled "
         "unless --no-rescale is given",
     )
+    groups["records"].add_argument(
+        "--prior",
+        default=None,
+        choices=list(PRIORS),
+        help="with --export: fit this prior to the codes, and write it, too. mixture: of 50 "
+        "Gaussians, which draws best; reconstructions stay (default: N(0, I))",
+    )
     return result
 
 
@@ -99,7 +107,7 @@ def _help(one) -> str:
 
 def settings_of(arguments: argparse.Namespace) -> dict:
     """What was given, as arguments of `Run`."""
-    given = {k: v for k, v in vars(arguments).items() if k not in ("resume", "export")}
+    given = {k: v for k, v in vars(arguments).items() if k not in ("resume", "export", "prior")}
     return {k: tuple(v) if isinstance(v, list) else v for k, v in given.items()}
 
 
