@@ -220,7 +220,8 @@ def follow(net, z, steps=25):  # the midpoint rule, from t = 0 to t = 1
 velocity, seconds_flow = timed(learn, flow_matching, torch.cat(q, 1))
 
 # %% tags=["hide-input"]
-wide = torch.linalg.eigh(z.T.cov())[1][:, -2:]  # the two directions in which codes vary most
+middles = torch.stack([z[digits.train_labels == label].mean(0) for label in range(10)])
+wide = torch.linalg.eigh(middles.T.cov())[1][:, -2:]
 clouds = {"$t = 0$": torch.randn(1_500, d)}
 for title, stop in (("$t = 0.6$", 15), ("$t = 1$", 25)):
     moved = clouds["$t = 0$"]
@@ -235,10 +236,10 @@ for place, (title, cloud) in zip(places, clouds.items(), strict=True):
     place.set(xlim=(-4, 4), ylim=(-4, 4), xticks=(), yticks=(), aspect="equal", title=title)
 plotting.show(
     made,
-    caption="Noise flows to where codes are, seen along the two directions in which codes vary most. "
-    "Right, codes of training pictures.",
-    alt="Four clouds of points. The first is round and even. In the second and the third, denser and "
-    "emptier places appear, as in the fourth, which shows codes.",
+    caption="Noise flows to where codes are, seen along the two directions in which the ten digits' middles "
+    "differ most. Right, codes of training pictures.",
+    alt="Four clouds of points. The first is round, the second round and smaller. The third has corners and "
+    "thin places, much like the fourth, which shows codes.",
 )
 
 # %% [markdown]
@@ -405,7 +406,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-With any number of levels the bound is $\log p(x)$, but for the hole of the *highest* level, $\operatorname{KL}(q(z_K) \,\|\, \mathcal{N}(0, I))$, some millionths of a nat. That is what a diffusion does about the prior's hole: it never learns a prior. It destroys the codes until they fit one.
+With any number of levels the bound is $\log p(x)$, but for the hole of the *highest* level, $\operatorname{KL}(q(z_K) \,\|\, \mathcal{N}(0, I))$, less than a ten-thousandth of a nat. That is what a diffusion does about the prior's hole: it never learns a prior. It destroys the codes until they fit one.
 
 For other data the decoders must be more than lines. They get a network that sees $z_k$ and the level. And why so many levels? The step back, $p(z_{k-1} \mid z_k)$, has to be a normal distribution, and it is one only if the step is small.
 
@@ -524,7 +525,8 @@ plotting.rows(
     sheet,
     caption="Reconstructions of the first stage, and draws of the same second stage that saw its codes at "
     "three scales.",
-    alt="Four rows of twelve.",
+    alt="Four rows of twelve. Soft digits; then too bright, broken ones with specks; then digits of which "
+    "some can be read; then dim ones, many of them alike.",
 )
 
 # %% [markdown]
@@ -617,7 +619,8 @@ plotting.tiles(
     10,
     caption="The digits from 0 to 9 on demand. Two rows with the label in the prior, two with the label in "
     "encoder and decoder.",
-    alt="Four rows of ten digits each, 0 to 9.",
+    alt="Four rows, each from 0 to 9. In the first two, most digits are right and some are mixed up; in the "
+    "last two, nearly all are right, and softer.",
 )
 
 # %% [markdown]
