@@ -28,7 +28,7 @@ function bounds(mean, std) {
       const size = logW[i] + v; // beyond 4, exp(-exp(size)) is nothing
       if (size < 4) one += CHANCE[i] * Math.exp(-Math.exp(size));
     }
-    draws.forEach((k, i) => (made[i] += step * (Math.exp(-k * Math.exp(v)) - one)));
+    draws.forEach((k, i) => (made[i] += step * (Math.exp(-k * Math.exp(v)) - one ** k)));
   }
   return [elbo, ...made.slice(1)];
 }
