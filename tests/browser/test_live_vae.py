@@ -368,6 +368,8 @@ def test_an_address_opens_a_story(open_page):
     assert state(page)["story"] == "beta" and state(page)["knobs"]["beta"] == 100
     page.evaluate(f"location.hash = '{live_vae.address_of('two')}'")
     wait(page, "s.story === 'two' && s.steps === 0 && s.second.length === 1")
+    clips = page.locator("clipPath").evaluate_all("all => all.map((each) => each.id)")
+    assert len(set(clips)) == len(clips) == 2  # though the plane was drawn anew
     page.evaluate("location.hash = 'elsewhere'")
     page.wait_for_timeout(50)
     assert state(page)["story"] == "two"

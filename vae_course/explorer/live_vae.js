@@ -258,7 +258,7 @@ function drawCurves() {
     chart.lines = ["plain dashed", "", "two"].map((kind) => chart.curve([], kind));
   }
   [2, 1, 3].forEach((column, i) => {
-    const points = history.map((row) => [row[0], Math.min(row[column], 2 * highest)]);
+    const points = history.map((row) => [row[0], Math.min(row[column], 2 * highest)]).filter(([, y]) => y >= 0);
     chart.lines[i].setAttribute("d", points.length ? chart.path(points) : "");
   });
 }
@@ -327,7 +327,7 @@ function arrive(message) {
   if (message.arrived) going = false;
   const { values } = message, before = history.at(-1);
   if (!before || values.steps > before[0]) {
-    history.push([values.steps, values.error, values.seen.error, knobs.noise ? values.kl : -1]);
+    history.push([values.steps, values.error, values.seen.error, knobs.noise ? values.kl : NaN]);
   }
   redraw();
   onNext?.(values);

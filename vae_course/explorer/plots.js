@@ -12,6 +12,7 @@ function ticks(low, high, parts) {
 // Axes from low to high. `at` turns numbers into places, `path` a list of points into a path.
 // On a narrow screen a plot is half as wide as the figure, unless it stands alone in its row.
 const HALF_ROW = 150, WHOLE_ROW = 310;
+let plots = 0; // of all that were drawn, so that no name of a clip comes again
 function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone, least = 165 }) {
   const [left, right, top, bottom] = narrow && !alone ? [32, 6, 6, 32] : [44, 10, 8, 36];
   const parts = narrow && !alone ? 3 : 4;
@@ -25,7 +26,7 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
     left + ((a - x[0]) / (x[1] - x[0])) * inner.width,
     top + ((y[1] - b) / (y[1] - y[0])) * inner.height,
   ];
-  const clip = `${root.id}-clip-${root.querySelectorAll("svg").length}`;
+  const clip = `${root.id}-clip-${++plots}`;
   add(add(add(svg, "defs"), "clipPath", { id: clip }), "rect", { x: left, y: top, ...inner });
   const scale = add(svg, "g", { "aria-hidden": "true" });
   for (const [value, text] of xTicks ?? ticks(...x, parts)) {
