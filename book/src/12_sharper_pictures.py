@@ -502,13 +502,14 @@ claim(
 two = error(again, edge_answers["critic"]).mean() / 2 / least
 claim("... two answers differ by, in units of one drawn's", two, at_least=0.2)
 
-strips = {name: a[:12, None, None].expand(-1, 1, 5, 16) for name, a in edge_answers.items()}
-figure = plotting.draw_rows({"picture": x[:12, None, None].detach().expand(-1, 1, 5, 16)} | strips)
+strips = {"picture": x.detach()} | edge_answers
+strips = {name: 0.2 + 0.6 * a[:12, None, None].expand(-1, 1, 5, 16) for name, a in strips.items()}
+figure = plotting.draw_rows(strips)
 plotting.show(
     figure,
     caption="Edges in pictures of 16 pixels (each row of pixels is the same), three answers that can be written down, and three "
     "trained decoders.",
-    alt="Seven rows of twelve small pictures, black left and white right. The best mean and pixels alone have soft edges, "
+    alt="Seven rows of twelve small pictures, dark left and light right. The best mean and pixels alone have soft edges, "
     "the middle one, one drawn and the critic crisp ones, at places that differ from the first row's.",
 )
 
@@ -535,9 +536,9 @@ plotting.show(
 
 # %% [markdown]
 r"""
-With the critic alone the edges get steep, at a place of their own. These places spread nearly as the true ones do, and have nothing to do with them: the noise decides. This is *one drawn* in the plane, at more than its price. With pixels on top you get something in between.
+With the critic alone the edges get steep, at a place of their own. These places spread nearly as the true ones do, and have nothing to do with them: the noise decides. This is *one drawn* in the plane, at about its price. With pixels on top you get something in between.
 
-And look at the judge. It has seen none of the training, and tells the trained decoder's edges from real ones nearly always. To fool *this* critic is not to fool *a* critic: the judge finds small grains that no picture has. The best answers that are possible lie on a curve from the best mean to one drawn ([Blau & Michaeli 2018](https://arxiv.org/abs/1711.06077)). Large networks and long training come closer to it. Seconds do not.
+And look at the judge. It has seen none of the training, and tells the trained decoder's edges from real ones nearly every time. To fool *this* critic is not to fool *a* critic: the judge finds small grains that no picture has. The best answers that are possible lie on a curve from the best mean to one drawn ([Blau & Michaeli 2018](https://arxiv.org/abs/1711.06077)). Large networks and long training come closer to it. Seconds do not.
 
 Now digits. Continue the decoder against a critic, with pixels.
 """

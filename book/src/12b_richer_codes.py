@@ -398,7 +398,7 @@ for name, model in strong.items():
     log_x, kl = two_terms(model, small_test)
     bounds[name], carried[name] = log_x - kl, kl.mean().item()
     print(f"{name:10s}{bounds[name].mean():9.2f}{carried[name]:6.2f}")
-claim("KL, sees 0 - sees 8", carried["0"] - carried["8"], at_least=0.1)
+claim("KL, sees 0 - sees all", carried["0"] - carried["all"], at_least=0.3)
 claim("KL, sees 8 - sees all", carried["8"] - carried["all"], at_least=0.05)
 claim("KL, sees all", carried["all"], at_least=0.02)
 more = estimate(bounds["all"] - bounds["0"])
@@ -410,13 +410,13 @@ plotting.rows(
     | {f"sees {name}": x[:14].view(-1, 1, 7, 7) for name, x in draws.items()},
     caption="Digits of 7 × 7 black and white pixels, and full samples, no means, of four models that see 0, 8, and all pixels "
     "before the one they draw; the last has no z at all.",
-    alt="Five rows of fourteen coarse digits. The second row has ragged strokes and single dots; the others have more "
-    "connected strokes.",
+    alt="Five rows of fourteen coarse digits, all with ragged strokes and some single dots. In the last row a few more of them can be "
+    "read.",
 )
 
 # %% [markdown]
 r"""
-The more the decoder sees, the better the ELBO, and the less $z$ carries. That is the price: a decoder that can draw without $z$ will. Whatever $z$ says costs nats, and whatever the neighbours say is free. In the limit, where the decoder alone can be $p(x)$, the best KL is 0, which is [posterior collapse](07_posterior_collapse.ipynb) in the literature's main sense ([Bowman et al. 2016](https://arxiv.org/abs/1511.06349), [Chen et al. 2017](https://arxiv.org/abs/1611.02731)).
+With all earlier pixels in sight the ELBO is better than with none, and $z$ carries less. Of the samples the eye sees little difference at this size: half a nat is not much to look at. That is the price: a decoder that can draw without $z$ will. Whatever $z$ says costs nats, and whatever the neighbours say is free. In the limit, where the decoder alone can be $p(x)$, the best KL is 0, which is [posterior collapse](07_posterior_collapse.ipynb) in the literature's main sense ([Bowman et al. 2016](https://arxiv.org/abs/1511.06349), [Chen et al. 2017](https://arxiv.org/abs/1611.02731)).
 
 We have *not* seen that limit. In these runs the KL stays above 0, and with or without $z$ the ELBO is about the same. None has quite arrived.
 
