@@ -194,6 +194,18 @@ def test_killed_in_training_it_goes_on_to_the_same_numbers(monkeypatch):
     assert resumed["training_cpu_seconds"] is None  # nobody knows what the kill took along
 
 
+def test_a_run_on_its_way_to_a_later_epoch_has_no_record_of_an_earlier(monkeypatch):
+    reference.record(MINI, 0, until=1)
+    train = reference_training.train
+    monkeypatch.setattr(reference_training, "train", lambda arguments: 1)
+    with pytest.raises(SystemExit):
+        reference.record(MINI, 0)
+    monkeypatch.setattr(reference_training, "train", train)
+    with pytest.raises(ValueError, match="on its way to epoch 3; go on with that"):
+        reference.record(MINI, 0, until=1)
+    assert reference.record(MINI, 0)["epochs"] == [3, 3]
+
+
 def test_killed_in_measuring_it_keeps_its_pieces(monkeypatch):
     whole = reference.record(MINI, 0)
     folder = next((reference.WORK / "mini-0").glob("pieces-*"))

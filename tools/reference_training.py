@@ -63,10 +63,16 @@ def stage_ends(row: dict, until: int | None = None) -> list[int | None]:
 
 
 def train_in_stages(row: dict, seed: int, folder: Path, until: int | None = None) -> list[dict]:
-    """Train, or go on; for each stage its end, processor time and loss on validation pictures."""
+    """Train, or go on; for each stage its end, processor time and loss on validation pictures.
+
+    Raises ValueError where a run is on its way beyond `until`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     file, notes = find_file(row), folder / "stages.json"
     stages = json.loads(notes.read_text()) if notes.exists() else []
+    begun = [stage["end"] for stage in stages if not stage["done"]]
+    if until and begun and begun[0] > until:
+        raise ValueError(f"{folder} is on its way to epoch {begun[0]}; go on with that, or more")
     for end in stage_ends(row, until):
         if any(stage["end"] == end and stage["done"] for stage in stages):
             continue
