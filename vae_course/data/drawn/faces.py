@@ -1,6 +1,8 @@
 """Drawn faces: 64x64 colour portraits with known factors, at hand where CelebA may not be.
 
-`sample_factors` draws what a face is like, `render_faces` paints it, `draw_faces` does both.
+`sample_factors` draws what a face is like, `render_faces` paints it, `draw_faces` does both, and
+takes the picture with a camera whose sensor adds noise. So a pixel is `render_faces(factors)` plus
+noise of a known std, and no model of these pictures can honestly claim a smaller one.
 To change one factor alone, render `{**factors, "smile": torch.ones(n)}`.
 """
 
@@ -11,6 +13,9 @@ from vae_course.data.drawn.face_parts import LAYERS
 from vae_course.data.drawn.factors import checked_factors, random_streams
 from vae_course.data.drawn.portrait import SIZE, new_portrait
 
+NOISE = 0.02  # std of the camera's noise, in units of the pixels' range
+# Paint from 0 to 1 is shown from 0.05 to 0.92: noise has room at both ends, and is not cut off.
+BLACK, CONTRAST = np.float32(0.05), np.float32(0.87)
 CHUNK = 32  # faces painted at a time: few enough for their buffers to stay in the L2 cache
 GLASSES = 0.4  # the share of faces that wear them
 RANGES = {  # lowest, likeliest and highest value of each triangular factor
@@ -112,7 +117,8 @@ def _inks(f):
 def render_faces(factors):
     """Paint n faces, given a dict as `sample_factors` returns it -> (n, 3, 64, 64) float32.
 
-    Values are in [0, 1]. The same factors give the same bits in any batch.
+    Without noise: the mean of what a camera sees, in [0.05, 0.92]. The same factors give the same
+    bits in any batch.
     Raises ValueError for a factor that is missing or misshapen, or glasses neither 0 nor 1.
     """
     factors = checked_factors(factors, SHAPES)
@@ -126,10 +132,32 @@ def render_faces(factors):
         portrait = new_portrait(images[chunk], f, ink)
         for layer in LAYERS:
             layer(portrait)
-    return torch.from_numpy(np.clip(images, 0, 1, out=images))
+    np.clip(images, 0, 1, out=images)
+    images *= CONTRAST
+    images += BLACK
+    return torch.from_numpy(images)
 
 
-def draw_faces(n, *, seed, split):
-    """Sample and paint n faces -> images (n, 3, 64, 64), factors. Raises as `sample_factors`."""
+def draw_faces(n, *, seed, split, noise=NOISE):
+    """Sample and paint n faces -> images (n, 3, 64, 64), factors, and add the camera's noise.
+
+    Each pixel gets its own, Gaussian with std `noise`; n faces begin with any fewer. Values stay in
+    [0, 1]: at 0.02, what is cut off begins more than 4 std away, next to nothing.
+    Raises as `sample_factors`, and ValueError for noise that is no number from 0 up.
+    """
+    if not 0 <= noise < np.inf:
+        raise ValueError(f"expected noise of a std from 0 up, got {noise}")
     factors = sample_factors(n, seed=seed, split=split)
-    return render_faces(factors), factors
+    images = render_faces(factors)
+    if noise:
+        _expose(
+            images.numpy(), noise, random_streams((*SHAPES, "noise"), n, seed=seed, split=split)
+        )
+    return images, factors
+
+
+def _expose(images, noise, rng):
+    """Add noise in place, face by face: the stream gives each face its own part of it."""
+    for image in images:
+        image += np.float32(noise) * rng["noise"].standard_normal(image.shape, dtype=np.float32)
+        np.clip(image, 0, 1, out=image)
