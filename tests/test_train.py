@@ -326,9 +326,11 @@ def test_the_report_is_that_of_torch_distributions(options):
     kl = kl_divergence(posterior, Normal(0.0, 1.0)).sum(1).mean()
     expected = [0.5 * kl - reconstruction, reconstruction, kl, p.variance.mean()]
     expected.append((x - p.mean).square().mean())
+    expected.append(posterior.variance.mean())
     found = Objective(model)(x, noise, 0.5)
     assert torch.equal(found[:3], Objective(model)(x, noise, 0.5, measured=False))
-    assert NAMES == ("loss", "reconstruction", "kl", "variance", "squared_error")
+    assert NAMES[:5] == ("loss", "reconstruction", "kl", "variance", "squared_error")
+    assert NAMES[5:] == ("posterior_variance",)
     torch.testing.assert_close(found, torch.stack(expected))
 
 
@@ -412,6 +414,8 @@ def test_the_logs_say_what_the_run_did(tmp_path):
         squares = 784 * (row["rmse"] / 0.5) ** 2
         constant = 784 * math.log(0.5 * math.sqrt(2 * math.pi))
         assert row["reconstruction"] == pytest.approx(-squares / 2 - constant, rel=1e-5)
+        # of 3 latents, KL ≥ Σ ½ (σ² - 1 - log σ²): none can have σ = 0, or one far above 1
+        assert 0 < row["posterior_std"] < 2
     measured = rows(tmp_path / "eval.csv")
     assert [row["step"] for row in measured] == ["8", "16", "20"]
     for row in measured:  # the ELBO itself, not with beta

@@ -14,7 +14,18 @@ from vae_course import __version__
 from vae_course.train.checkpoint import replace_file
 from vae_course.train.run import Run
 
-LOG = ("step", "epoch", "loss", "reconstruction", "kl", "beta", "lr", "std", "rmse")
+LOG = (
+    "step",
+    "epoch",
+    "loss",
+    "reconstruction",
+    "kl",
+    "beta",
+    "lr",
+    "std",
+    "rmse",
+    "posterior_std",
+)
 EVAL = ("step", "epoch", "elbo", "elbo_se", "reconstruction", "reconstruction_se", "kl", "kl_se")
 
 

@@ -213,6 +213,7 @@ class Training:
 
 
 def _with_roots(report: dict[str, float]) -> dict[str, float]:
-    """Roots of means of squares: σ and the RMSE, in units of the pixels."""
-    roots = {"std": math.sqrt(report["variance"]), "rmse": math.sqrt(report["squared_error"])}
-    return {k: v for k, v in report.items() if k not in ("variance", "squared_error")} | roots
+    """Roots of means of squares: σ and the RMSE, in units of the pixels, and σ of the posterior."""
+    roots = {"std": "variance", "rmse": "squared_error", "posterior_std": "posterior_variance"}
+    kept = {k: v for k, v in report.items() if k not in roots.values()}
+    return kept | {root: math.sqrt(report[square]) for root, square in roots.items()}

@@ -15,11 +15,11 @@ from vae_course.objectives import (
     sample_posterior,
 )
 
-NAMES = ("loss", "reconstruction", "kl", "variance", "squared_error")
+NAMES = ("loss", "reconstruction", "kl", "variance", "squared_error", "posterior_variance")
 
 
 class Objective(nn.Module):
-    """The ELBO. `forward` returns the (5,) means over a process's share of the batch, as `NAMES`.
+    """The ELBO. `forward` returns the (6,) means over a process's share of the batch, as `NAMES`.
 
     Shares have equal size, so the mean over processes is that over the global batch, and DDP's
     mean of the processes' gradients is the gradient of it. `average` takes the mean of a number
@@ -45,7 +45,7 @@ class Objective(nn.Module):
         kl = kl_standard_normal(*posterior)
         loss = -(reconstruction - beta * kl).mean()  # over the batch
         means = [loss, reconstruction.mean(), kl.mean()]
-        return torch.stack(means + _measures(x, decoded) if measured else means)
+        return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
 
 
 class ImportanceWeightedObjective(Objective):
@@ -67,12 +67,16 @@ class ImportanceWeightedObjective(Objective):
         log_weights = log_likelihood + log_prior - each.log_likelihood(z)
         loss = -importance_weighted_bound(log_weights.unflatten(0, (draws, -1))).mean()
         means = [loss, log_likelihood.mean(), kl_standard_normal(*posterior).mean()]
-        return torch.stack(means + _measures(x, decoded) if measured else means)
+        return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
 
 
-def _measures(x: Tensor, decoded: Decoded) -> list[Tensor]:
-    """Over pixels and batch. With std="optimal" that of the moving average, as in eval mode."""
-    return [decoded.variance.detach().mean(), _squared_error(x, decoded)]
+def _measures(x: Tensor, decoded: Decoded, posterior: Gaussian) -> list[Tensor]:
+    """Over pixels and batch, then over latents and batch.
+
+    With std="optimal" the decoder's variance is that of the moving average, as in eval mode.
+    """
+    of_posterior = (2 * posterior.log_std.detach()).exp().mean()
+    return [decoded.variance.detach().mean(), _squared_error(x, decoded), of_posterior]
 
 
 def _squared_error(x: Tensor, decoded: Decoded) -> Tensor:

@@ -17,7 +17,9 @@ FOLDER = resources.files("vae_course") / "checkpoints"
 class Shipped(NamedTuple):
     """What tools/ship.py put together. `record` is the run.json of the training script, with the
     last row of its eval.csv under "test", and under "earlier" the runs whose weights it started
-    from; `log` has a tensor (rows,) for each column of log.csv, steps counted over all runs."""
+    from; under "tested" is a list for each of step, elbo, reconstruction and kl, on test pictures,
+    over all runs. `log` has a tensor (rows,) for each of step, reconstruction, kl, std, rmse and
+    posterior_std on training batches. Steps are counted over all runs."""
 
     model: PictureVAE
     record: dict
