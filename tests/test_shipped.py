@@ -44,8 +44,16 @@ def test_the_log_is_that_of_the_whole_training(shipped):
     log, runs = shipped.log, [*shipped.record["earlier"], shipped.record]
     assert log["step"][-1] == sum(run["step"] for run in runs)
     assert (log["step"].diff() > 0).all()
-    assert {"std", "rmse", "kl"} <= set(log)
+    assert set(log) == {"step", "reconstruction", "kl", "std", "rmse", "posterior_std"}
     assert log["rmse"][-10:].mean() < 0.5 * log["rmse"][0]
+
+
+def test_the_test_curve_ends_with_the_recorded_test(shipped):
+    tested, test = shipped.record["tested"], shipped.record["test"]
+    runs = [*shipped.record["earlier"], shipped.record]
+    assert tested["step"][-1] == sum(run["step"] for run in runs)
+    assert [tested[name][-1] for name in ("elbo", "kl")] == [test["elbo"], test["kl"]]
+    assert sorted(tested["step"]) == tested["step"] and len(tested["step"]) > 5
 
 
 def test_it_is_small_enough_to_ship():
@@ -79,6 +87,8 @@ def test_two_runs_become_a_shipped_model(tmp_path, monkeypatch):
     assert record["test"]["elbo"] == float(last["elbo"])
     assert [run["step"] for run in (*record["earlier"], record)] == [4, 3]
     assert log["step"].tolist() == [1, 2, 3, 4, 5, 6, 7]
+    assert record["tested"]["step"] == [4, 7]  # each run is tested at its end
+    assert record["tested"]["elbo"][-1] == record["test"]["elbo"]
     # A learning rate of next to nothing: --init had brought the first run's weights.
     for name, values in load_model(start).state_dict().items():
         assert torch.allclose(values, model.state_dict()[name], atol=1e-6), name
