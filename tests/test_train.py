@@ -1,5 +1,6 @@
 """`python -m vae_course.train`, run: processes, kills, full disks, logs."""
 
+import copy
 import csv
 import errno
 import io
@@ -11,6 +12,7 @@ import socket
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -373,6 +375,48 @@ def test_a_run_trains_with_the_bound_that_it_was_told(tmp_path):
     elbos = [Objective(model)(x, epsilon[None], 1.0)[0].item() for epsilon in noise]
     assert float(row["loss"]) == pytest.approx(bound, rel=1e-5)
     assert bound < sum(elbos) / 3  # by Jensen's inequality
+
+
+@pytest.mark.parametrize("std", [0.5, "per_pixel", "optimal"])
+def test_pixel_weights_count_in_the_loss_alone(std):
+    model = VAE((2, 3, 4), 2, hidden=(5,), std=std)
+    x, noise, weights = torch.rand(4, 2, 3, 4), torch.randn(1, 4, 2), 3 * torch.rand(3, 4)
+    plain, even, found = (
+        Objective(copy.deepcopy(model), None, each)(x, noise, 0.5)
+        for each in (None, torch.ones(3, 4), weights)
+    )
+    torch.testing.assert_close(even, plain)
+    assert torch.equal(found[1:], plain[1:])  # what is reported stays what it was
+    mean, log_std = model.encode(x)
+    decoded = model.decode(mean + log_std.exp() * noise[0])
+    if std == "optimal":  # the batch's
+        decoded = decoded._replace(log_std=(x - decoded.mean).square().mean().sqrt().log())
+    lost = torch.zeros(())
+    for c in range(2):
+        for row in range(3):
+            for column in range(4):
+                at = (slice(None), c, row, column)
+                sigma = decoded.log_std.exp().expand_as(x)[at]
+                log_prob = Normal(decoded.mean[at], sigma).log_prob(x[at]).mean()
+                lost = lost - weights[row, column] * log_prob
+    kl = kl_divergence(Normal(mean, log_std.exp()), Normal(0.0, 1.0)).sum(1).mean()
+    torch.testing.assert_close(found[0], lost + 0.5 * kl)
+
+
+def test_pixel_weights_come_from_a_file(tmp_path, capsys):
+    np.save(tmp_path / "even.npy", np.ones((28, 28)))
+    np.save(tmp_path / "wrong.npy", np.ones((28, 27)))
+    np.save(tmp_path / "zero.npy", np.zeros((28, 28)))
+    for name in ("wrong", "zero"):
+        words = ["--steps", "2", "--pixel-weights", str(tmp_path / f"{name}.npy")]
+        assert train(tmp_path / name, *words) == 1
+        assert "must hold positive numbers (28, 28)" in capsys.readouterr().err
+        assert not (tmp_path / name).exists()
+    assert train(tmp_path / "plain", "--steps", "2") == 0
+    words = ["--steps", "2", "--pixel-weights", str(tmp_path / "even.npy")]
+    assert train(tmp_path / "even", *words) == 0
+    ours, plain = (rows(tmp_path / name / "log.csv")[-1] for name in ("even", "plain"))
+    assert float(ours["loss"]) == pytest.approx(float(plain["loss"]), rel=1e-5)
 
 
 def test_sums_are_float32_where_networks_are_bfloat16():

@@ -5,6 +5,7 @@ Whatever is random belongs to the run and the step, not to a process: the order 
 global batch. A process takes its share. So nothing random has to be stored to resume.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -44,6 +45,20 @@ def load_pictures(run: Run) -> Pictures:
     if len(found.test) < 2:
         raise ValueError("--n-test must be 2 or more: one picture has no standard error")
     return Pictures(*_binarized_once(run, found.train, found.test))
+
+
+def load_pixel_weights(run: Run, image_shape: Sequence[int]) -> Tensor | None:
+    """float32 (H, W), or None. Raises OSError for a file that cannot be read, else ValueError."""
+    if run.pixel_weights is None:
+        return None
+    weights = torch.from_numpy(np.load(run.pixel_weights)).float()
+    size = tuple(image_shape[-2:])
+    if weights.shape != size or not (weights.isfinite() & (weights > 0)).all():
+        raise ValueError(
+            f"--pixel-weights {run.pixel_weights} must hold positive numbers {size}, as large as "
+            f"the pictures, but holds {tuple(weights.shape)} from {weights.min():.3g} up"
+        )
+    return weights
 
 
 def _binarized_once(run: Run, train: Tensor, test: Tensor) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,13 @@ from tqdm import tqdm
 
 from vae_course.evaluation import estimate_elbo
 from vae_course.models.picture_vae import PictureVAE
-from vae_course.train.batches import TEST_NOISE, Batches, load_pictures, seed_of
+from vae_course.train.batches import (
+    TEST_NOISE,
+    Batches,
+    load_pictures,
+    load_pixel_weights,
+    seed_of,
+)
 from vae_course.train.build import build_model
 from vae_course.train.checkpoint import (
     Checkpoint,
@@ -43,6 +49,7 @@ def train(run: Run, started: Checkpoint | None, command: str) -> None:
     # Before other processes exist: a download is done once, and a mistake is reported once.
     require_lightning()
     pictures = load_pictures(run)
+    load_pixel_weights(run, pictures.train.shape[1:])
     model = started.model() if started else first_model(run, pictures.train.shape[1:])
     require_growth(run, started, len(pictures.train))
     Training(run, launch(run), model, pictures, started, command).go()
@@ -83,7 +90,8 @@ class Training:
     def _set_up(self) -> None:
         average = partial(self.fabric.all_reduce, reduce_op="mean")
         bound = ImportanceWeightedObjective if self.run.importance_samples > 1 else Objective
-        objective = bound(self.model, average if self.run.processes > 1 else None)
+        weights = load_pixel_weights(self.run, self.model.shape)
+        objective = bound(self.model, average if self.run.processes > 1 else None, weights)
         optimizer = optimizer_of(self.run, self.model, self.fabric.device)
         self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
 

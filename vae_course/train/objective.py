@@ -23,12 +23,19 @@ class Objective(nn.Module):
 
     Shares have equal size, so the mean over processes is that over the global batch, and DDP's
     mean of the processes' gradients is the gradient of it. `average` takes the mean of a number
-    over processes: std="optimal" is the RMSE of the global batch.
+    over processes: std="optimal" is the RMSE of the global batch. `pixel_weights` (H, W) say how
+    many times each pixel of a Gaussian p(x|z) counts in the loss, and there alone.
     """
 
-    def __init__(self, model: PictureVAE, average: Callable[[Tensor], Tensor] | None = None):
+    def __init__(
+        self,
+        model: PictureVAE,
+        average: Callable[[Tensor], Tensor] | None = None,
+        pixel_weights: Tensor | None = None,
+    ):
         super().__init__()
         self.model, self.average = model, average or (lambda own: own)
+        self.register_buffer("pixel_weights", pixel_weights, persistent=False)
 
     def forward(self, x: Tensor, noise: Tensor, beta: float, measured: bool = True) -> Tensor:
         """`noise` (1, share, latent_dim) is the ε of each picture in `x` (share, C, H, W).
@@ -43,7 +50,10 @@ class Objective(nn.Module):
             fitted = self.model.fitted(decoded, self.average(_squared_error(x, decoded)))
         reconstruction = fitted.log_likelihood(x)
         kl = kl_standard_normal(*posterior)
-        loss = -(reconstruction - beta * kl).mean()  # over the batch
+        counted = reconstruction
+        if self.pixel_weights is not None:
+            counted = _weighted(fitted, x, self.pixel_weights)
+        loss = -(counted - beta * kl).mean()  # over the batch
         means = [loss, reconstruction.mean(), kl.mean()]
         return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
 
@@ -68,6 +78,12 @@ class ImportanceWeightedObjective(Objective):
         loss = -importance_weighted_bound(log_weights.unflatten(0, (draws, -1))).mean()
         means = [loss, log_likelihood.mean(), kl_standard_normal(*posterior).mean()]
         return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
+
+
+def _weighted(fitted: Gaussian, x: Tensor, weights: Tensor) -> Tensor:
+    """The log likelihood of each picture, (batch,), with pixels that count more or less."""
+    each = torch.distributions.Normal(fitted.mean, fitted.log_std.exp()).log_prob(x)
+    return (weights * each).flatten(1).sum(1)
 
 
 def _measures(x: Tensor, decoded: Decoded, posterior: Gaussian) -> list[Tensor]:

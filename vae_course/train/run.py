@@ -100,6 +100,13 @@ class Run:
         "draws of z a picture. More than 1: train with the importance-weighted bound of so many "
         "draws (Burda et al. 2015)",
     )
+    pixel_weights: str | None = setting(
+        None,
+        "training",
+        "an .npy file of numbers (H, W): how many times each pixel's log likelihood counts in the "
+        "loss, to begin with what is small; without it all count once",
+        type=str,
+    )
     beta: float = setting(1.0, "training", "weight of the KL; 1 is the ELBO")
     warm_up_steps: int = setting(0, "training", "steps over which beta rises from 0")
     optimizer: str = setting(
@@ -171,6 +178,11 @@ class Run:
             raise ValueError("--schedule burda has no warm-up; leave --lr-warm-up out")
         if self.importance_samples > 1:
             _require_plain_bound(self)
+        if self.pixel_weights and (self.likelihood != "gaussian" or self.importance_samples > 1):
+            raise ValueError(
+                "--pixel-weights is for a Gaussian likelihood and --importance-samples 1, not "
+                f"{self.likelihood} and {self.importance_samples}"
+            )
         if self.batch_size % self.processes:
             raise ValueError(
                 f"--batch-size {self.batch_size} cannot be shared evenly by {self.processes} "
