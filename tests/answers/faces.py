@@ -281,7 +281,35 @@ def halved_in_place(raw, low):
     return low + F.softplus(raw)
 
 
+def heads_by_einsum(q, k, v):
+    fit = torch.einsum("bqw,bkw->bqk", q, k) * q.shape[-1] ** -0.5
+    return torch.einsum("bqk,bkw->bqw", torch.softmax(fit, -1), v)
+
+
+def heads_by_loops(q, k, v):
+    out = torch.zeros_like(v)
+    for b in range(len(q)):
+        for i in range(q.shape[1]):
+            fit = torch.stack([torch.dot(q[b, i], key) for key in k[b]]) / math.sqrt(q.shape[2])
+            shares = (fit - fit.max()).exp()
+            out[b, i] = sum(w * value for w, value in zip(shares / shares.sum(), v[b], strict=True))
+    return out
+
+
+def heads_by_numpy(q, k, v):
+    q, k, v = (part.numpy() for part in (q, k, v))
+    fit = q @ k.transpose(0, 2, 1) / np.sqrt(q.shape[-1])
+    shares = np.exp(fit - fit.max(-1, keepdims=True))
+    return shares / shares.sum(-1, keepdims=True) @ v
+
+
+def heads_unsafe(q, k, v):
+    shares = (q @ k.transpose(1, 2) / math.sqrt(q.shape[2])).exp()
+    return shares / shares.sum(2, keepdim=True) @ v
+
+
 RIGHT = {
+    "attention": [heads_by_einsum, heads_by_loops, heads_by_numpy],
     "patches": [cut, cut_by_windows, cut_by_loops, cut_by_numpy],
     "positions": [table, table_loops, table_numpy, waves],
     "bounded_log_std": [softly, softly_by_root, softly_by_elu, softly_by_hand, softly_but_firmer],
@@ -293,6 +321,14 @@ RIGHT = {
 
 # Each with a part of the diagnosis that names the mistake, or None where it has no name.
 WRONG = {
+    "attention": [
+        (heads_unsafe, "exp gives infinity"),
+        (lambda q, k, v: heads_by_einsum(q, k, v.flip(1)), None),
+        (lambda q, k, v: heads_by_einsum(q, k, v).mean(1), "shape"),
+        (lambda q, k, v: heads_by_einsum(k, q, v) + k, None),
+        (lambda q, k, v: (k @ q.mT).softmax(2) @ v, "two slips"),
+        (lambda q, k, v: heads_by_einsum(q.float(), k.float(), v.float()), "float64"),
+    ],
     "patches": [
         (lambda x, p: cut(x, 2), None),
         (lambda x, p: cut(x.clamp(0, 1), p), None),

@@ -4,7 +4,7 @@ r"""
 
 These exercises go with [chapter 10](../10_faces.ipynb). Each task is one function. Replace the line `raise NotImplementedError`, run the cell, then run the check below it. A wrong answer gets a diagnosis, and the hints open one by one.
 
-About 70 minutes. No check takes more than a few seconds. [Solutions](../solutions/10_faces.ipynb)
+About 80 minutes. No check takes more than a few seconds. [Solutions](../solutions/10_faces.ipynb)
 """
 
 # %%
@@ -274,3 +274,35 @@ def arrived(before, after, wanted, asked):
 
 # %%
 check.arrived(arrived)
+
+# %% [markdown]
+r"""
+## Task 8: a head of attention
+
+**Aim:** write down what a transformer does between tokens.
+
+`q`, `k` and `v` are the questions, keys and values of all tokens, `(batch, tokens, width)` each. Each question is compared with all keys of its own picture, by inner products. Divide these by the root of the width. A softmax turns what a question found into weights, which sum to 1. The result is the mean of the values with these weights, `(batch, tokens, width)`. Write it with matrix products, without torch's own attention.
+
+<details><summary>Hint 1</summary>
+
+`q @ k.transpose(1, 2)` compares every question with every key, `(batch, tokens, tokens)`. What counts the rows of it, and what the columns?
+
+</details>
+<details><summary>Hint 2</summary>
+
+The weights of one question stand in one row. So which axis does the softmax take? Then one more matrix product, with the values.
+
+</details>
+"""
+
+
+# %%
+def attention(q, k, v):
+    ### BEGIN SOLUTION
+    weights = (q @ k.transpose(1, 2) / q.shape[2] ** 0.5).softmax(2)
+    return weights @ v
+    ### END SOLUTION
+
+
+# %%
+check.attention(attention)
