@@ -1,9 +1,9 @@
-"""Where eyes and mouths are in drawn faces, for `python -m vae_course.train --pixel-weights`.
+"""Where mouths, eyes and brows of drawn faces are, for `vae_course.train --pixel-weights`.
 
-    python tools/faces_weights.py eyes_and_mouth.npy 16 8
+    python tools/faces_weights.py eyes_and_mouth.npy 16 8 4
 
-writes (64, 64) numbers. A pixel that no smile and no colour of the eyes ever changes counts once;
-the one that a smile changes in the most faces counts 16 times more, and 8 times more for the eyes.
+writes (64, 64) numbers. A pixel that no smile, no colour of the eyes and no raised brow changes
+counts once; the one that a smile changes in the most faces counts 16 times more, and so on.
 """
 
 import sys
@@ -14,14 +14,14 @@ import torch
 from vae_course.data.drawn.faces import render_faces, sample_factors
 
 CHANGED = 0.1  # in units of the pixels' range
-LOWEST = {"smile": -1.0, "eye_colour": 0.0}
+LOWEST = {"smile": -1.0, "eye_colour": 0.0, "brow": -1.0}
 
 
-def weights(mouth: float, eyes: float) -> torch.Tensor:
+def weights(mouth: float, eyes: float, brows: float) -> torch.Tensor:
     """(64, 64), from 1 up."""
     faces = sample_factors(400, seed=0, split="train")
     found = torch.ones(64, 64)
-    for name, more in {"smile": mouth, "eye_colour": eyes}.items():
+    for name, more in {"smile": mouth, "eye_colour": eyes, "brow": brows}.items():
         share = touched(faces, name)
         found += more * share / share.max()
     return found
