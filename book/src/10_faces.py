@@ -36,11 +36,11 @@ x, known = faces.test, faces.test_factors
 
 # %% tags=["hide-input"]
 plotting.tiles(
-    faces.train[:30],
+    faces.train[:20],
     10,
     width=9,
     caption="Drawn faces. Sixteen numbers make each of them, and we know these numbers.",
-    alt="Thirty drawn portraits in three rows: skins from deep to light, black, brown, red, blond and "
+    alt="Twenty drawn portraits in two rows: skins from deep to light, black, brown, red, blond and "
     "white hair, short or long; some wear round glasses; some smile, some frown; heads turn a "
     "little to the left or right. A little grain lies over all of them.",
 )
@@ -161,7 +161,10 @@ plotting.rows(
     width=9,
     caption="Where the summary looks, in the last block of the encoder. Each head has a row; the "
     "brightest patch is the one that it takes most from.",
-    alt="TODO",
+    alt="Five rows of eight pictures: faces, and below them the same nearly black but for a few bright "
+    "squares. In the first head these lie on the wall at the right. In the second they lie at mouth and "
+    "chin, in the third at an eye or a temple on the left, in the fourth at the jaw, or at the ends of "
+    "long hair.",
 )
 
 # %% [markdown]
@@ -206,7 +209,7 @@ claim("ELBO without any attention, at least", silent, at_least=-50)
 r"""
 Without positions the decoder has the same token at each place. It paints one patch sixteen times, and the code is of no use to it: the KL is 0.01 nats. With patches of 8 × 8, four tokens have to do for a face. Patches of 2 × 2 took three times as long, and gained next to nothing. A map of $z$ of its own at each place gained most of all.
 
-And attention? The models *without* it are not behind. (Two seeds of the same model are a hundred nats apart, so do not read small numbers.) Our faces are all framed alike. Each place can learn its own part of the face from $z$, and need not ask the others. So "a transformer" is no magic word. It is built for pictures where things move about, for many more of them, and for much longer trainings. Take a part out of *your* network before you praise it.
+And attention? The models *without* it are not behind. (The whole model from another seed was a hundred nats lower, so do not read small numbers.) Our faces are all framed alike. Each place can learn its own part of the face from $z$, and need not ask the others. So "a transformer" is no magic word. It is built for pictures where things move about, for many more of them, and for much longer trainings. Take a part out of *your* network before you praise it.
 
 ## A published loss, before and after
 
@@ -305,7 +308,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Two ratios from a few hundred pictures, and the two losses are told apart. And it is so on real pictures. This page takes portraits of yours, too, if `VAE_COURSE_PORTRAITS` names a folder of them. We gave it 733 photographs of members of Congress, in the public domain, which do not come with the course. The right loss ended at 0.98 and 1.05, the published one at 1.38 and 0.59: not quite at rest, and told apart all the same.
+Two ratios from a few hundred pictures, and the two losses are told apart. And it is so on real pictures. This page takes portraits of yours, too, if `VAE_COURSE_PORTRAITS` names a folder of them. We gave it 733 photographs of members of Congress, in the public domain, which do not come with the course. The right loss ended at 1.01 and 0.92, the published one at 1.49 and 0.45.
 
 But mind what the ratios presuppose. Both are statements about an *optimum*. σ/RMSE is 1 only if no bound holds $\sigma_x$, all pixels are counted, and the training has come to rest. And $\mathbb{E}[\mu^2 + \sigma^2] = 1$ comes late where the KL is a small part of the loss ([chapter 4](04_analytic_kl.ipynb)); free bits shift it, too. So a ratio of 1.4 or ½ is a reason to read the code, and not yet a verdict. If you have the code, let the doctor (`vae_course.doctor`) probe the formulas by their values. That needs no training at all.
 
@@ -317,7 +320,7 @@ Three settings are worth a word. `--place-maps` is the map of $z$ for each place
 
 **Bounds of $\sigma_x$.** The slope of the loss by a mean is $(\mu_\theta - x)/\sigma_x^2$. Where a decoder says a large $\sigma_x$, it hardly learns to draw. So it may say "I do not know" about eyes and mouths, at a low price, and never draw them ([Seitzer et al. 2022](https://arxiv.org/abs/2203.09168) describe it; you saw such dim blobs in [chapter 6](06_learned_variance.ipynb)). In all runs but the last, $\sigma_x$ was held between 0.02 and 0.03, nearly one number for all pixels. In the last one it is free: bounds of 0.01 and 0.5 are too wide to matter.
 
-**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns what changes many of them first. After 20 000 steps no linear map could read the colour of the eyes off the codes. Then we let eyes and mouth count up to 17 times (`--pixel-weights`), and after 1 500 more steps half of its variance was there. The last run counts all pixels once: it has the plain ELBO again.
+**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns first what changes many. After 20 000 steps, no linear map could read either of them off the codes. From then on mouths, eyes and brows counted up to 25 times (`--pixel-weights`, with files from `tools/faces_weights.py`). After 1 500 steps about half of the variance of the eyes' colour could be read off new codes, after 11 500 three fifths of the smile's. Weights like these do not move the best $\sigma_x$ of a pixel, since each has its own. But the loss is no longer the ELBO. All numbers and curves below are the ELBO's, with each pixel counted once.
 """
 
 # %% tags=["hide-input"]
@@ -354,7 +357,9 @@ plotting.show(
     made,
     caption="The training of the shipped model, on training batches and on test faces. At each dotted "
     "line a new run begins.",
-    alt="TODO",
+    alt="Three curves over some 36 000 steps. ELBO and reconstruction rise steeply and then slowly, with "
+    "sudden dips from which they come back; the dots of the test faces lie on them. The KL rises to "
+    "about 150, is higher in the runs in the middle, and ends a little below 150.",
 )
 
 # %% tags=["hide-input"]
@@ -374,7 +379,9 @@ plotting.show(
     caption="Left: σₓ and the RMSE, over pixels and batch, and dashed the noise of the camera. Bounds "
     "hold σₓ at first; in the last run it is free, and meets the RMSE. Right: the standard deviation "
     "of the codes' posteriors.",
-    alt="TODO",
+    alt="Left: sigma lies flat at 0.03 and then 0.025, while the RMSE falls from above 0.15 to 0.03. In "
+    "the last run sigma leaps up, falls steeply, and ends on the RMSE; both stay above the dashed line at "
+    "0.02. Right: a curve that falls from 0.27 to 0.03 at once, and slowly to 0.02.",
 )
 
 # %% [markdown]
@@ -403,10 +410,11 @@ claim("The course's own model: σ over RMSE", ratio, equals=1, within=0.05)
 
 # %% tags=["hide-input"]
 plotting.rows(
-    {"test": x[:10], "decoded": decoded.mean[:10], "painted": painted[:10]},
+    {"test": x[:9], "decoded": decoded.mean[:9], "painted": painted[:9]},
     width=10,
     caption="Test faces, what the decoder makes of their codes, and the paint behind the noise.",
-    alt="TODO",
+    alt="Three rows of nine faces: with grain; decoded, smooth, with the same colours of hair, skin and "
+    "eyes, a little softer about the mouth; painted.",
 )
 
 # %% [markdown]
@@ -434,12 +442,12 @@ kept = {name: on_decoded[name] / on_paint[name] for name in known}
 print("              paint  decoded   kept")
 for name in sorted(known, key=kept.get):
     print(f"{name:13s}{on_paint[name]:6.2f}{on_decoded[name]:9.2f}{kept[name]:7.2f}")
-for name, least in {"eye_colour": 0.7, "smile": 0.8, "brow": 0.8}.items():
+for name, least in {"eye_colour": 0.6, "smile": 0.55, "brow": 0.6}.items():
     claim(f"{name}: kept when encoded and decoded", kept[name], at_least=least, at_most=1.1)
 
 # %% [markdown]
 r"""
-TODO slopes text
+Large parts come through nearly whole: skin, hair, how the head is turned and where it stands. What is kept least is small, or a fine shape: the fringe and the parting of the hair, the smile, the brows, the colour of the eyes. The last three were still rising when we stopped the training, after an hour and a quarter. No picture shows you that as clearly as the table, for you look at the large parts first, too.
 
 ## Where it is unsure
 
@@ -448,15 +456,13 @@ Each decoded face comes with a $\sigma_x$ for every pixel and colour. It is a ma
 
 # %% tags=["hide-input"]
 plotting.rows(
-    {
-        "test": x[:10],
-        "decoded": decoded.mean[:10],
-        "$\\sigma_x$ × 8": 8 * decoded.log_std[:10].exp(),
-        "|error| × 8": 8 * (x - decoded.mean)[:10].abs(),
-    },
+    {"decoded": decoded.mean[:9], "$\\sigma_x$ × 8": 8 * decoded.log_std[:9].exp()},
     width=10,
-    caption="Faces, their reconstructions, the map of σₓ, and the size of the error: both times 8.",
-    alt="TODO",
+    caption="The reconstructions again, and the map of σₓ of each, times 8, in each of the three "
+    "colours.",
+    alt="The nine decoded faces; below, on black, light lines along hair, collar and shoulders, and bright "
+    "eyes, glasses and patches beside the head. Walls and clothes are dark, and some squares of the "
+    "patches can be seen.",
 )
 
 # %% [markdown]
@@ -474,15 +480,16 @@ def touched(name, values, least=0.1):
 
 # %% tags=["hide-input"]
 some = {name: values[:100] for name, values in known.items()}
+worn = (some["glasses"] == 1)[:, None, None, None]
+below = (torch.arange(64) >= 36)[:, None]  # a smile moves the lids, too
 parts = {
     "eyes": touched("eye_colour", (0, 1)),
-    "mouth": touched("smile", (-1, 1)),
-    "hair": touched("hair_colour", (0, 1)),
+    "mouth": touched("smile", (-1, 1)) & below,
+    "glasses": touched("glasses", (0, 1)) & worn,
     "hair line": touched("fringe", (0, 1)),
+    "hair": touched("hair_colour", (0, 1)),
     "wall": touched("background", (0, 1), least=0.02),
 }
-worn = (some["glasses"] == 1)[:, None, None, None]
-parts["glasses"] = touched("glasses", (0, 1)) & worn
 calibration = (error / std).square()
 claim("Mean of (error/σ)², all pixels", calibration.mean(), equals=1, within=0.1)
 print("               σ   RMSE  (error/σ)²  share of the pixels")
@@ -490,7 +497,8 @@ for name, part in parts.items():
     inside, root = (v[:100][part].square().mean().sqrt() for v in (std, error))
     square, share = calibration[:100][part].mean(), part.float().mean()
     print(f"{name:11s}{inside:6.3f}{root:7.3f}{square:12.2f}{100 * share:14.1f} %")
-    claim(f"{name}: mean of (error/σ)²", square, equals=1, within=0.2)
+    most = 1.2 if name in ("hair", "wall") else 1.7  # thin lines and small things
+    claim(f"{name}: mean of (error/σ)²", square, at_least=0.8, at_most=most)
 wall, eyes = (std[:100][parts[name]].median() for name in ("wall", "eyes"))
 claim("σ on the wall, against the camera's", wall / NOISE, equals=1, within=0.1)
 claim("σ in the eyes, against the wall", eyes / wall, at_least=1.5)
@@ -501,11 +509,13 @@ claim("σ for each pixel instead of one for all: nats", own - shared, at_least=5
 
 # %% [markdown]
 r"""
-TODO sigma text
+Read the table from the bottom. On the wall $\sigma_x$ is the noise of the camera, and no less: there is nothing else to be unsure of. It is larger wherever something is drawn finely, along the line of the hair, the frames of glasses, the mouth, and largest in the eyes. An edge that is off by a third of a pixel makes a large error. Nobody told the decoder of these parts; it learned the size of its own errors. Over all pixels, hair and wall it says that size within some percent. For small things, on faces it has not seen, errors are a tenth to a half larger than it says: a short training is surest of itself where it has seen least. That is worth hundreds of nats a face, against one $\sigma_x$ for all pixels.
+
+A map of $\sigma_x$ is no map of what matters. It says where *this* decoder errs, and a better one has another map.
 
 ## New faces
 
-So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1, and as trained this model is far from it: its codes do not fill the prior. Its loss is right. The training has settled what a face looks like, and not yet the scale of the codes. So draws from the prior land where no code has ever been.
+So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1, and as trained this model is far from it. Its loss is right. But the KL is one part in two hundred of it. The training has settled what a face looks like, and not yet the scale of the codes. So the codes are not where the prior draws.
 
 The scale is free, so it can be set in closed form: `latents.rescale` gives each latent mean 0 and second moment 1, and lets the first layer of the decoder undo it. No reconstruction changes, and the KL falls.
 """
@@ -523,7 +533,7 @@ off = (scaled.decode(q_scaled.mean).mean - decoded.mean).abs().max()
 claim("Re-scaled: reconstructions move by, at most", off, at_most=1e-3)
 claim("... nats of KL saved, on training faces", saved.nats, at_least=2)
 moments = [(c.mean**2 + (2 * c.log_std).exp()).mean(0) for c in (q, q_scaled)]
-claim("As trained: E[μ² + σ²], mean over latents", moments[0].mean(), at_most=0.75)
+claim("As trained: E[μ² + σ²], mean over latents", moments[0].mean(), at_least=1.4)
 claim(
     "Re-scaled: E[μ² + σ²], mean over latents, test faces", moments[1].mean(), equals=1, within=0.1
 )
@@ -545,26 +555,30 @@ near = {
 }
 for name, share in near.items():
     print(f"{name}: {100 * share:.0f} % of draws nearer to a face than 95 % of real faces are")
-claim("Draws near to faces: re-scaled", near["re-scaled"], at_least=0.9)
-claim("... more than as trained, by", near["re-scaled"] - near["as trained"], at_least=0.02)
+claim("Draws near to faces: re-scaled", near["re-scaled"], at_least=0.75)
+claim("... more than as trained, by", near["re-scaled"] - near["as trained"], at_least=0.5)
 
 # %% tags=["hide-input"]
 plotting.rows(
     {
-        "as trained:\nmeans": before.mean[:10],
-        "re-scaled:\nmeans": after.mean[:10],
-        "re-scaled:\ndraws": after.sample()[:10],
-        "more means": after.mean[10:20],
+        "as trained:\nmeans": before.mean[:9],
+        "re-scaled:\nmeans": after.mean[:9],
+        "re-scaled:\ndraws": after.sample()[:9],
+        "more means": after.mean[9:18],
     },
     width=10,
     caption="Pictures from the prior, from the same z in the first three rows: means of the decoder, "
     "which is what papers show, and true draws of the model, with its σₓ.",
-    alt="TODO",
+    alt="Four rows of nine pictures. As trained: faces in broken blocks, some hardly to be seen as faces. "
+    "Re-scaled: whole faces, some with specks, ghosts of glasses or torn ends of hair. The same with "
+    "grain. More of them, three torn at the jaw or the hair line.",
 )
 
 # %% [markdown]
 r"""
-TODO samples text. What is left between codes and prior, and what to do about it, is the subject of [chapter 11](11_prior.ipynb).
+As trained, this model's codes lie farther out than the prior draws, and off its middle. Draws from the prior land between them, where the decoder has never been, and break into blocks. After re-scaling they are faces. No weight was trained for it. True draws have the grain of the camera, as they should: the model has learned it.
+
+They are no perfect faces yet. What is left between codes and prior, and what to do about it, is the subject of [chapter 11](11_prior.ipynb).
 
 ## A smile, and whether it arrived
 
@@ -585,41 +599,53 @@ for name, (low, high) in wanted.items():
     with_, without = codes[learned[name] > high], codes[learned[name] < low]
     directions[name] = with_.mean(0) - without.mean(0)
 
+
 # %% tags=["hide-input"]
+def changes_by(before, after):
+    """How each factor's reading changes, on average over faces, in standard deviations."""
+    pair = reader.read(before), reader.read(after)
+    return {
+        k: (pair[1][k] - pair[0][k]).mean().item() / known[k].float().std().item() for k in known
+    }
+
+
 exam = reader.read(painted)
-print("             exam  kept  arrived  what else came, at most")
+print("             exam  kept  arrived  what else came, in std    painted")
 for name, (low, high) in wanted.items():
     exam_ = torch.corrcoef(torch.stack([exam[name], known[name].float()]))[0, 1]
     values = learned[name].float()
     asked = values[values > high].mean() - values[values < low].mean()
-    lacking = known[name] < low
-    start = q.mean[lacking][:60]
-    read = [reader.read(model.decode(code).mean) for code in (start, start + directions[name])]
-    moved_ = {k: read[1][k] - read[0][k] for k in known}
-    arrived = moved_[name].mean() / asked
-    others = {k: (moved_[k].mean() / known[k].float().std()).item() for k in known if k != name}
+    lacking = (known[name] < low).nonzero().flatten()[:60]
+    some_ = {k: v[lacking] for k, v in known.items()}
+    start, more = q.mean[lacking], {name: (some_[name] + asked).to(some_[name])}
+    found = changes_by(model.decode(start).mean, model.decode(start + directions[name]).mean)
+    true = changes_by(render_faces(some_), render_faces(some_ | more))
+    arrived = found[name] * known[name].float().std() / asked
+    others = {k: found[k] for k in known if k != name}
     most = max(others, key=lambda k: abs(others[k]))
-    print(f"{name:12s}{exam_:5.2f}{kept[name]:6.2f}{arrived:9.2f}  {most} {others[most]:+.2f} std")
+    told = f"{most} {others[most]:+.2f}"
+    print(f"{name:12s}{exam_:5.2f}{kept[name]:6.2f}{arrived:9.2f}  {told:23s}{true[most]:+8.2f}")
     claim(f"Reader's exam: correlation for {name}", exam_, at_least=0.9)
-    claim(f"{name}: arrived, of what was asked", arrived, at_least=0.6, at_most=1.3)
-    share = (moved_[name] > asked / 3).double().mean()
-    claim(f"{name}: share of faces where a third of it did", share, at_least=0.8)
-    claim(f"{name}: what else came, at most, in stds", abs(others[most]), at_most=0.5)
+    claim(f"{name}: arrived, of what was asked", arrived, at_least=0.5, at_most=1.3)
+    claim(f"{name}: arrived minus kept", arrived - kept[name], equals=0, within=0.2)
+    besides = max(abs(found[k] - true[k]) for k in others)
+    claim(f"{name}: what came besides, in stds, at most", besides, at_most=1)
 
 # %% tags=["hide-input"]
-start = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)][:10]
+start = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)][:8]
 changed = {f"+ {name}": model.decode(start + d).mean for name, d in directions.items()}
-both = model.decode(start + directions["smile"] + directions["glasses"]).mean
 plotting.rows(
-    {"decoded": model.decode(start).mean} | changed | {"+ smile,\n+ glasses": both},
+    {"decoded": model.decode(start).mean} | changed,
     width=9,
     caption="Faces without smile and glasses, decoded, and with directions added to their codes.",
-    alt="TODO",
+    alt="Six rows of eight faces: decoded; with the corners of the mouth lifted a little; with dark round glasses; "
+    "turned to the right, a few with torn hair or a trace of glasses; with hair to the shoulders, dark "
+    "specks at its ends; with light from the right. Skin, clothes and wall stay.",
 )
 
 # %% [markdown]
 r"""
-TODO directions text. Little else came along, and that was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too.
+A direction gives you what the decoder can draw: of the smile as much arrives as is kept when you encode and decode a face, and not more. Glasses, hair, turn and light arrive nearly whole. What else comes along? In faces that were turned by their codes, the reader sees half a standard deviation more of a parting. In the same faces *painted* with the turn it sees none of it (last column), so it is no whim of the reader. Look at the hair in that row. All else that came is small. That was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too.
 
 ## Halfway between two faces
 
@@ -649,7 +675,7 @@ off = {name: (guess - middle).square().mean().item() for name, guess in candidat
 # %% tags=["hide-input"]
 for name, value in off.items():
     print(f"{name:14s} error {value:.5f}, relative to pixels {value / off['pixels']:.2f}")
-claim("Straight middle: error, relative to pixels", off["straight"] / off["pixels"], at_most=0.6)
+claim("Straight middle: error, relative to pixels", off["straight"] / off["pixels"], at_most=0.85)
 claim(
     "Great circle: error, relative to straight",
     off["great circle"] / off["straight"],
@@ -661,17 +687,18 @@ claim(
     off["published"] / off["straight"],
     at_least=1.1,
 )
+of_pixels = off["published"] / off["pixels"]
+claim("Published weights: error, relative to pixels", of_pixels, at_least=0.8)
 claim(
     "Decoding the true middle: error, relative to straight",
     off["decoded truth"] / off["straight"],
-    at_most=1,
+    at_most=0.4,
 )
 
 # %% tags=["hide-input"]
-walks = {}
+walks = {"pixels 3": straight_line(start[3], end[3], 9)}
 for one in (3, 8):
     walks |= {
-        f"pixels {one}": straight_line(start[one], end[one], 9),
         f"straight {one}": scaled.decode(straight_line(a[one], b[one], 9)).mean,
         f"circle {one}": scaled.decode(great_circle(a[one], b[one], 9)).mean,
         f"truth {one}": torch.cat(
@@ -683,11 +710,15 @@ plotting.rows(
     walks,
     width=9,
     caption="From left to right: blending pixels, codes on a straight line, codes on a great circle, and what it should be.",
-    alt="TODO",
+    alt="Seven rows of nine faces with glasses that turn from left to right. Blended pixels show two faces "
+    "in the middle, with four lenses. On the straight line and on the circle the ends are whole, and the "
+    "glasses in the middle are doubled and blurred. The true turn is sharp throughout.",
 )
 
 # %% [markdown]
 r"""
+The middle of two codes is better than the mean of two pictures, and that is all. When the *true* middle is encoded and decoded, the error is several times smaller. So the decoder can draw these faces, and the straight line does not lead to their codes: glasses that move by ten pixels are doubled on the way, as in a blend. On a great circle it is the same. The walk with the published weights gains next to nothing over blending pixels.
+
 ## Real pictures
 
 Drawn faces have known factors, and no secrets. Real pictures have both the other way round. In every clone are patches of four **photographs** (`load_images("photos")`, 32 × 32 pixels). If you set `VAE_COURSE_PORTRAITS` to a folder of portraits, this page takes them, too, and CelebA where you have it. A fully connected VAE with a $\sigma_x$ for each pixel trains for some seconds on each. Do not expect beauty. Expect what must be true of any pictures: $\sigma$/RMSE near 1, here on pictures that were not trained on.
@@ -695,7 +726,7 @@ Drawn faces have known factors, and no secrets. Real pictures have both the othe
 
 # %% tags=["hide-input"]
 few = {"n_train": 700, "n_test": 80, "seed": seed}
-sets = {"photos": load_images("photos", n_train=1_500, n_test=80, seed=seed)}
+sets = {"photos": load_images("photos", n_train=3_000, n_test=80, seed=seed)}
 if portraits:
     sets["portraits"] = load_images(Path(portraits), **few)
 try:
@@ -726,7 +757,13 @@ for name, kind in sets.items():
     shown |= {name: test_[:10], "decoded": net.reconstruct(test_[:10])}
 
 # %% tags=["hide-input"]
-plotting.rows(shown, width=9, caption="TODO", alt="TODO")
+plotting.rows(
+    shown,
+    width=9,
+    caption="Pictures that were not trained on, and what a VAE that trained for seconds makes of them.",
+    alt="Ten patches of photographs, among them the rim of a plate, a spoon, fur and a dark sky. Below "
+    "each, the same colours and the large shapes, blurred, under a fine grain of wrong colours.",
+)
 
 # %% [markdown]
 r"""
