@@ -158,7 +158,8 @@ for (name, loss), colour in zip(THREE.items(), (0, 9, 5), strict=True):
     label = f"{name}: $\\sigma_x$ = {found:.2g}"
     axes.plot(errors, price, ".", color=plotting.COLOURS[colour], label=label)
 axes.set(xscale="log", yscale="log", xlabel="squared error, summed", ylabel="its price, nats of KL")
-axes.legend()
+axes.set_ylim(2e-5, 1e8)
+axes.legend(loc="upper left")
 plotting.show(
     made,
     caption="What three losses charge for a squared error, in nats of KL, for 25 answers of a decoder each. The price of "
