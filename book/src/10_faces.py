@@ -38,7 +38,7 @@ x, known = faces.test, faces.test_factors
 plotting.tiles(
     faces.train[:20],
     10,
-    width=9,
+    width=7.5,
     caption="Drawn faces. Sixteen numbers make each of them, and we know these numbers.",
     alt="Twenty drawn portraits in two rows: skins from deep to light, black, brown, red, blond and "
     "white hair, short or long; some wear round glasses; some smile, some frown; heads turn a "
@@ -81,9 +81,10 @@ model, record, log = load_shipped("faces")
 model.requires_grad_(False)
 encoder = model.encoder
 
-patches = unfold(x[:8], 8, stride=8)  # (8, 192, 64): the pixels of each patch, one by one
-by_hand = patches.transpose(1, 2) @ encoder.embed.weight.flatten(1).T + encoder.embed.bias
-tokens = encoder.embed(x[:8]).flatten(2).transpose(1, 2)
+patches = unfold(x[:8], 8, stride=8)  # (8, 192, 64): the pixels of each patch
+embed = encoder.embed
+by_hand = patches.transpose(1, 2) @ embed.weight.flatten(1).T + embed.bias
+tokens = embed(x[:8]).flatten(2).transpose(1, 2)
 
 # %% tags=["hide-input"]
 off = (tokens - by_hand).abs().max()
@@ -102,7 +103,8 @@ Here $w$ is the length of $q$; without the root of it, long vectors would make t
 # %%
 def attention(tokens, layer):
     q, k, v = F.linear(tokens, layer.in_proj_weight, layer.in_proj_bias).chunk(3, dim=2)
-    q, k, v = (part.unflatten(2, (layer.num_heads, -1)).transpose(1, 2) for part in (q, k, v))
+    by_head = (2, (layer.num_heads, -1))
+    q, k, v = (part.unflatten(*by_head).transpose(1, 2) for part in (q, k, v))
     weights = (q @ k.transpose(2, 3) / math.sqrt(q.shape[3])).softmax(3)
     return layer.out_proj((weights @ v).transpose(1, 2).flatten(2)), weights
 
@@ -158,7 +160,7 @@ rows = {"face": x[:8]}
 rows |= {f"head {h + 1}": x[:8] * (0.1 + 0.9 * light[:, h : h + 1]) for h in range(looks.shape[1])}
 plotting.rows(
     rows,
-    width=9,
+    width=7.5,
     caption="Where the summary looks, in the last block of the encoder. Each head has a row; the "
     "brightest patch is the one that it takes most from.",
     alt="Five rows of eight pictures: faces, and below them the same nearly black but for a few bright "
@@ -411,7 +413,7 @@ claim("The course's own model: σ over RMSE", ratio, equals=1, within=0.05)
 # %% tags=["hide-input"]
 plotting.rows(
     {"test": x[:9], "decoded": decoded.mean[:9], "painted": painted[:9]},
-    width=10,
+    width=7.5,
     caption="Test faces, what the decoder makes of their codes, and the paint behind the noise.",
     alt="Three rows of nine faces: with grain; decoded, smooth, with the same colours of hair, skin and "
     "eyes, a little softer about the mouth; painted.",
@@ -457,7 +459,7 @@ Each decoded face comes with a $\sigma_x$ for every pixel and colour. It is a ma
 # %% tags=["hide-input"]
 plotting.rows(
     {"decoded": decoded.mean[:9], "$\\sigma_x$ × 8": 8 * decoded.log_std[:9].exp()},
-    width=10,
+    width=7.5,
     caption="The reconstructions again, and the map of σₓ of each, times 8, in each of the three "
     "colours.",
     alt="The nine decoded faces; below, on black, light lines along hair, collar and shoulders, and bright "
@@ -475,7 +477,8 @@ Is the map right? If it is, errors divided by $\sigma_x$ have a mean square of 1
 def touched(name, values, least=0.1):
     """Where the picture changes with this factor: (n, 1, 64, 64), True or False."""
     ends = [render_faces(some | {name: torch.full_like(some[name], v)}) for v in values]
-    return ((ends[1] - ends[0]).abs().amax(1, keepdim=True) > least).expand(-1, 3, -1, -1)
+    change = (ends[1] - ends[0]).abs().amax(1, keepdim=True)
+    return (change > least).expand(-1, 3, -1, -1)
 
 
 # %% tags=["hide-input"]
@@ -566,7 +569,7 @@ plotting.rows(
         "re-scaled:\ndraws": after.sample()[:9],
         "more means": after.mean[9:18],
     },
-    width=10,
+    width=7.5,
     caption="Pictures from the prior, from the same z in the first three rows: means of the decoder, "
     "which is what papers show, and true draws of the model, with its σₓ.",
     alt="Four rows of nine pictures. As trained: faces in broken blocks, some hardly to be seen as faces. "
@@ -587,7 +590,7 @@ Take the mean code of faces that smile, and subtract the mean code of those that
 
 # %%
 codes = encode_all(model, faces.train).mean
-wanted = {  # the property is there above the second number, and not there below the first
+wanted = {  # it is there above the second number, and not below the first
     "smile": (0.0, 0.5),
     "glasses": (0.5, 0.5),
     "turn": (-0.3, 0.3),
@@ -636,7 +639,7 @@ start = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)][:8]
 changed = {f"+ {name}": model.decode(start + d).mean for name, d in directions.items()}
 plotting.rows(
     {"decoded": model.decode(start).mean} | changed,
-    width=9,
+    width=7.5,
     caption="Faces without smile and glasses, decoded, and with directions added to their codes.",
     alt="Six rows of eight faces: decoded; with the corners of the mouth lifted a little; with dark round glasses; "
     "turned to the right, a few with torn hair or a trace of glasses; with hair to the shoulders, dark "
@@ -670,7 +673,7 @@ candidates = {
     "published": scaled.decode(0.5 * a + math.sqrt(0.75) * b).mean,
     "decoded truth": scaled.reconstruct(middle),
 }
-off = {name: (guess - middle).square().mean().item() for name, guess in candidates.items()}
+off = {k: (guess - middle).square().mean().item() for k, guess in candidates.items()}
 
 # %% tags=["hide-input"]
 for name, value in off.items():
@@ -708,7 +711,7 @@ for one in (3, 8):
 
 plotting.rows(
     walks,
-    width=9,
+    width=7.5,
     caption="From left to right: blending pixels, codes on a straight line, codes on a great circle, and what it should be.",
     alt="Seven rows of nine faces with glasses that turn from left to right. Blended pixels show two faces "
     "in the middle, with four lenses. On the straight line and on the circle the ends are whole, and the "
@@ -759,7 +762,7 @@ for name, kind in sets.items():
 # %% tags=["hide-input"]
 plotting.rows(
     shown,
-    width=9,
+    width=7.5,
     caption="Pictures that were not trained on, and what a VAE that trained for seconds makes of them.",
     alt="Ten patches of photographs, among them the rim of a plate, a spoon, fur and a dark sky. Below "
     "each, the same colours and the large shapes, blurred, under a fine grain of wrong colours.",
