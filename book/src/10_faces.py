@@ -38,7 +38,7 @@ x, known = faces.test, faces.test_factors
 plotting.tiles(
     faces.train[:20],
     10,
-    width=7.5,
+    width=6.8,
     caption="Drawn faces. Sixteen numbers make each of them, and we know these numbers.",
     alt="Twenty drawn portraits in two rows: skins from deep to light, black, brown, red, blond and "
     "white hair, short or long; some wear round glasses; some smile, some frown; heads turn a "
@@ -160,7 +160,7 @@ rows = {"face": x[:8]}
 rows |= {f"head {h + 1}": x[:8] * (0.1 + 0.9 * light[:, h : h + 1]) for h in range(looks.shape[1])}
 plotting.rows(
     rows,
-    width=7.5,
+    width=6.8,
     caption="Where the summary looks, in the last block of the encoder. Each head has a row; the "
     "brightest patch is the one that it takes most from.",
     alt="Five rows of eight pictures: faces, and below them the same nearly black but for a few bright "
@@ -413,7 +413,7 @@ claim("The course's own model: σ over RMSE", ratio, equals=1, within=0.05)
 # %% tags=["hide-input"]
 plotting.rows(
     {"test": x[:9], "decoded": decoded.mean[:9], "painted": painted[:9]},
-    width=7.5,
+    width=6.8,
     caption="Test faces, what the decoder makes of their codes, and the paint behind the noise.",
     alt="Three rows of nine faces: with grain; decoded, smooth, with the same colours of hair, skin and "
     "eyes, a little softer about the mouth; painted.",
@@ -459,7 +459,7 @@ Each decoded face comes with a $\sigma_x$ for every pixel and colour. It is a ma
 # %% tags=["hide-input"]
 plotting.rows(
     {"decoded": decoded.mean[:9], "$\\sigma_x$ × 8": 8 * decoded.log_std[:9].exp()},
-    width=7.5,
+    width=6.8,
     caption="The reconstructions again, and the map of σₓ of each, times 8, in each of the three "
     "colours.",
     alt="The nine decoded faces; below, on black, light lines along hair, collar and shoulders, and bright "
@@ -569,7 +569,7 @@ plotting.rows(
         "re-scaled:\ndraws": after.sample()[:9],
         "more means": after.mean[9:18],
     },
-    width=7.5,
+    width=6.8,
     caption="Pictures from the prior, from the same z in the first three rows: means of the decoder, "
     "which is what papers show, and true draws of the model, with its σₓ.",
     alt="Four rows of nine pictures. As trained: faces in broken blocks, some hardly to be seen as faces. "
@@ -639,7 +639,7 @@ start = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)][:8]
 changed = {f"+ {name}": model.decode(start + d).mean for name, d in directions.items()}
 plotting.rows(
     {"decoded": model.decode(start).mean} | changed,
-    width=7.5,
+    width=6.8,
     caption="Faces without smile and glasses, decoded, and with directions added to their codes.",
     alt="Six rows of eight faces: decoded; with the corners of the mouth lifted a little; with dark round glasses; "
     "turned to the right, a few with torn hair or a trace of glasses; with hair to the shoulders, dark "
@@ -711,7 +711,7 @@ for one in (3, 8):
 
 plotting.rows(
     walks,
-    width=7.5,
+    width=6.8,
     caption="From left to right: blending pixels, codes on a straight line, codes on a great circle, and what it should be.",
     alt="Seven rows of nine faces with glasses that turn from left to right. Blended pixels show two faces "
     "in the middle, with four lenses. On the straight line and on the circle the ends are whole, and the "
@@ -762,7 +762,7 @@ for name, kind in sets.items():
 # %% tags=["hide-input"]
 plotting.rows(
     shown,
-    width=7.5,
+    width=6.8,
     caption="Pictures that were not trained on, and what a VAE that trained for seconds makes of them.",
     alt="Ten patches of photographs, among them the rim of a plate, a spoon, fur and a dark sky. Below "
     "each, the same colours and the large shapes, blurred, under a fine grain of wrong colours.",
