@@ -1,10 +1,13 @@
 """Task 2: rounding to a few levels, with a gradient that goes straight through."""
 
+from contextlib import suppress
+
 import torch
 from torch import Tensor
 
 from vae_course.checks.judging.check import check
 from vae_course.checks.judging.inputs import fresh, normal
+from vae_course.checks.judging.running import require
 
 
 def outputs_of_encoders(seed: int | None) -> list[tuple[Tensor, int]]:
@@ -23,7 +26,8 @@ def through(y, levels, *, squash=torch.tanh, to=torch.round, straight=True, unit
     return rounded / (half if unit is None else unit(levels))
 
 
-SLIPS = {
+# Right on the way forward.
+SLOPES = {
     "The values are right, but no gradient reaches the encoder: rounding has slope 0.": (
         lambda y, levels: through(y, levels, straight=False) + 0 * y
     ),
@@ -33,6 +37,8 @@ SLIPS = {
     "skipped on the way back.": lambda y, levels: (
         through(y, levels).detach() + (levels - 1) / 2 * (torch.tanh(y) - torch.tanh(y).detach())
     ),
+}
+SLIPS = {
     "Nothing is rounded.": lambda y, levels: torch.tanh(y),
     "You round, but do not divide: the codes must lie between -1 and 1.": (
         lambda y, levels: through(y, levels, unit=lambda n: 1)
@@ -75,9 +81,26 @@ class Straight(torch.autograd.Function):
         return slope
 
 
+def slope(function, y, levels):
+    """What it gives, and the gradient of the sum of its squares in y; None where it breaks."""
+    y = y.clone().requires_grad_()
+    with suppress(Exception):  # what is wrong then is said where values are compared
+        codes = function(y, levels)
+        return codes.detach(), torch.autograd.grad(codes.square().sum(), y)[0]
+
+
+def look_at_slopes(answer, cases):
+    """Name the slips that only the gradient shows: values are compared first, and without it."""
+    for says, slip in SLOPES.items():
+        pairs = [(slope(answer, *case), slope(slip, *case)) for case in cases]
+        alike = [ours and all(map(torch.allclose, ours, slips)) for ours, slips in pairs]
+        require(not all(alike), says)
+
+
 @check(
     cases=outputs_of_encoders,
-    slips=SLIPS,
+    slips=SLOPES | SLIPS,
+    before=look_at_slopes,
     gradients=("y",),
     praise="Whole levels on the way forward, and an encoder that can still learn.",
 )

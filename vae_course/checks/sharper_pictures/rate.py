@@ -46,9 +46,6 @@ def priced(
 
 nats = turned(priced, lambda each: each.sum(1))
 SLIPS = {
-    "Nothing is added to the counts: a level that was never seen costs infinitely much.": nats(
-        more=0.0
-    ),
     "The odds do not add up to one: with one more of each level, the total grows by all levels.": (
         nats(total=lambda levels: 0)
     ),

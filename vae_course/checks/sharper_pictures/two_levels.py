@@ -75,9 +75,6 @@ SLIPS = {
             standard(m2, s2) + kl(m1, s1, mp, sp),
         )
     ),
-    "The levels are in the wrong order: first the top one.": (
-        lambda m2, s2, m1, s1, mp, sp: (kl(m1, s1, mp, sp), standard(m2, s2))
-    ),
 }
 
 
