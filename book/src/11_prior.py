@@ -352,7 +352,7 @@ $$z_k = \sqrt{a_k}\, z_{k-1} + \sqrt{1 - a_k}\; \varepsilon, \qquad z_0 = x.$$
 
 This is a **diffusion model** ([Sohl-Dickstein et al. 2015](https://arxiv.org/abs/1503.03585), [Ho et al. 2020](https://arxiv.org/abs/2006.11239)). Nothing in its encoder is learned. After many levels $z_K$ is noise, whatever $x$ was. Only the decoders learn: from $z_k$, say what $z_{k-1}$ was. Its bound is the ELBO, with a term for each level:
 
-$$\log p(x) \ge \mathbb{E}\Bigl[\log p(z_K) + \sum_k \log p(z_{k-1} \mid z_k) - \log q(z_k \mid z_{k-1})\Bigr].$$
+$$\log p(x) \ge \mathbb{E} \log p(z_K) + \sum_k \mathbb{E} \log \frac{p(z_{k-1} \mid z_k)}{q(z_k \mid z_{k-1})}.$$
 
 Try it where all is known. Let $x$ be normal, with variance 4. Then the best decoder of a level is a line and a standard deviation, and least squares finds both. So the whole model fits into one loop.
 """
