@@ -549,7 +549,7 @@ def test_a_likelihood_of_ones_own_is_one_class(build):
     torch.testing.assert_close(model.elbo(x, noise=noise).reconstruction, expected)
     assert (model.likelihood, model.std) == ("laplace", None)
     assert model.sample(2).shape == (2, 1, 6, 4)
-    report = dict(zip(NAMES, Objective(model)(x, noise[0], 1.0), strict=True))
+    report = dict(zip(NAMES, Objective(model)(x, noise, 1.0), strict=True))
     torch.testing.assert_close(report["reconstruction"], expected.mean())
     assert report["variance"].item() == pytest.approx(2 * 0.2**2)
     with pytest.raises(ValueError, match="std='shared' is for a Gaussian"):
