@@ -22,6 +22,14 @@ def test_it_moves_without_its_script_and_asks_nobody():
     assert len(before) < 100_000 and len(script) < 180_000
 
 
+@pytest.mark.parametrize("name", ["live.js", "plots.js", "plane.js"])
+def test_its_scripts_are_those_of_today(name):
+    """Else: python tools/front_page.py"""
+    script = (ROOT / "vae_course/explorer" / name).read_text(encoding="utf-8")
+    lines = [line.strip() for line in script.splitlines() if "//" not in line]
+    assert len(lines) > 50 and not [line for line in lines if line not in FIGURE]
+
+
 def test_its_script_lies_beside_the_page(tmp_path):
     page = beside_pages.put_beside(f"<body>{FIGURE}</body>", tmp_path, str)
     assert re.search(
