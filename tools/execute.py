@@ -16,7 +16,7 @@ import yaml
 from jupyter_cache import get_cache
 from jupyter_cache.base import CacheBundleIn
 from jupyter_cache.executors.utils import ExecutionResult, single_nb_execution
-from kernels import by_files
+from kernels import by_files, forked
 
 ROOT = Path(__file__).resolve().parents[1]
 CACHE = ROOT / "_build/.jupyter_cache"  # where Jupyter Book looks
@@ -66,7 +66,8 @@ def main() -> int:
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
     paths = [Path(name).resolve() for name in sys.argv[1:]]
     start = time.perf_counter()
-    failed = execute(paths, CACHE, timeout=config["execute"]["timeout"])
+    with forked():
+        failed = execute(paths, CACHE, timeout=config["execute"]["timeout"])
     for path, error in failed.items():
         print(f"\n{path.relative_to(ROOT)} stopped:\n{error}")
     print(f"{len(paths)} notebooks, {len(failed)} failed, {time.perf_counter() - start:.0f} s")
