@@ -75,3 +75,18 @@ def test_three_slips_and_strange_formulas_are_not_taken_for_two():
         with pytest.raises(NotYet) as caught:
             check(strange, seed=0)
         assert "two slips" not in str(caught.value)
+
+
+def test_what_slips_change_is_computed_once():
+    """A learner waits for this: a search for pairs asks for the right results again and again."""
+    calls = []
+
+    def counted(a, b):
+        calls.append(a)
+        return right(a, b)
+
+    changes = {f"times {n}": Then(lambda both, n=n: (n * both[0], both[1])) for n in range(3, 40)}
+    check = Check(counted, cases=cases, slips=changes, praise="Right.")
+    with pytest.raises(NotYet, match="The shapes are right"):
+        check(lambda a, b: (right(a, b)[0].exp(), right(a, b)[1]), seed=0)
+    assert len(calls) < len(changes)  # one for each case, and a few to compare and to describe

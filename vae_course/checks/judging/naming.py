@@ -1,6 +1,6 @@
 """Which known mistake, or which two, explain every result of an answer."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import torch
@@ -29,23 +29,51 @@ def same(a: Tensors, b: Tensors, within: Tolerance) -> bool:
     )
 
 
+class Results:
+    """What slips give for the cases. What many of them change (`Then`) is computed once."""
+
+    def __init__(self, cases: Sequence[tuple]):
+        self.cases, self._changed = cases, {}
+
+    def of(self, slip: Callable) -> Iterator[Tensors | None]:
+        """Of one case after the other; None where the slip cannot be made."""
+        for number in range(len(self.cases)):
+            try:
+                yield as_tensors(self._value(slip, number))
+            except (NotYet, *CANNOT):
+                yield None
+
+    def _value(self, slip: Callable, number: int):
+        if isinstance(slip, Then):
+            before = self._value(slip.function, number)
+            # The function is held, so that no other gets its id.
+            self._changed[id(slip.function), number] = slip.function, before
+            return slip.change(before)
+        _, value = self._changed.get((id(slip), number), (None, None))
+        return slip(*map(copy, self.cases[number])) if value is None else value
+
+
 def known_mistake(
-    known: Slips, cases: Sequence[tuple], got: Sequence[Tensors], within: Tolerance
+    known: Slips,
+    cases: Sequence[tuple],
+    got: Sequence[Tensors],
+    within: Tolerance,
+    results: Results | None = None,
 ) -> str | None:
     """The first known mistake that explains every result."""
+    results = results or Results(cases)
     for says, wrong in known.items():
-        if all(_agrees(wrong, case, a, within) for case, a in zip(cases, got, strict=True)):
+        if all(
+            result is not None and same(result, a, within)
+            for result, a in zip(results.of(wrong), got, strict=True)
+        ):
             return says
     return None
 
 
-def two_mistakes(known, cases, got, want, within) -> str | None:
+def two_mistakes(known, results: Results, got, want, within) -> str | None:
     """Two known mistakes that explain every result together."""
-
-    def results_of(slip):
-        return (_result(slip, case) for case in cases)
-
-    found = two_slips(known, results_of, got, want, lambda a, b: same(a, b, within))
+    found = two_slips(known, results.of, got, want, lambda a, b: same(a, b, within))
     return found and "There are two slips in it. {} And: {}".format(*found)
 
 
@@ -102,15 +130,3 @@ def mistakes_of_parts(right: Callable, names: Sequence[str]) -> Slips:
     return {f"They stand in the wrong order: first {names[0]}.": order} | {
         says: Then(sign, right) for says, sign in signs.items()
     }
-
-
-def _agrees(wrong: Callable, case: tuple, got: Tensors, within: Tolerance) -> bool:
-    result = _result(wrong, case)
-    return result is not None and same(result, got, within)
-
-
-def _result(slip: Callable, case: tuple) -> Tensors | None:
-    try:
-        return as_tensors(slip(*[copy(value) for value in case]))
-    except (NotYet, *CANNOT):
-        return None

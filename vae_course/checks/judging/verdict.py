@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from vae_course.checks.judging.naming import (
+    Results,
     Slips,
     Tolerance,
     known_mistake,
@@ -70,9 +71,10 @@ def agree(
     if not all(one.fits for one in tried):
         got = [one.got for one in tried]
         known = {**(mistakes or {}), **usual_mistakes(right, results)}
-        says = known_mistake(known, cases, got, within)
+        found = Results(cases)
+        says = known_mistake(known, cases, got, within, found)
         exactly = within if isinstance(within, tuple) else min(within, EXACTLY)
-        says = says or two_mistakes(known, cases, got, [one.want for one in tried], exactly)
+        says = says or two_mistakes(known, found, got, [one.want for one in tried], exactly)
         says = says or _drawn(answer, right, cases[0], names)
         says = says or (otherwise and otherwise(tried))
         if not says:
