@@ -36,10 +36,17 @@ def some_now(few, rest):
     return pytest.mark.parametrize("seeds", [range(few), more], ids=["few", "more"])
 
 
+TRAIN = {("autoencoders", "nonlinear"), ("from_ae_to_vae", "build")}  # each answer, so: slow
+
+
 def cases(kind):
     """(page, task, entry) for every answer of a kind, RIGHT or WRONG."""
     return [
-        pytest.param(page, task, entry, id=f"{page}-{task}-{number}")
+        pytest.param(
+            *(page, task, entry),
+            id=f"{page}-{task}-{number}",
+            marks=[pytest.mark.slow] * ((page, task) in TRAIN),
+        )
         for page in PAGES
         for task, listed in getattr(importlib.import_module(f"answers.{page}"), kind).items()
         for number, entry in enumerate(listed)
@@ -198,7 +205,7 @@ def test_near_misses_fail(page, task, seeds):
 
 
 def test_room_is_given_to_tasks_that_are_there():
-    assert {*LOOSE, *FREE, *SLOPES} <= set(TASKS) and not {*LOOSE} & {*FREE}
+    assert {*LOOSE, *FREE, *SLOPES, *TRAIN} <= set(TASKS) and not {*LOOSE} & {*FREE}
 
 
 @pytest.mark.parametrize("page, task", TASKS)
