@@ -8,6 +8,9 @@ export TQDM_DISABLE := 1
 # A quiet kernel: the debugger's notice about frozen modules would end up on the pages.
 export PYDEVD_DISABLE_FILE_VALIDATION := 1
 
+# Hundreds of processes import the package: compile it once, even where the environment says otherwise.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One thread a kernel: chapters run two at a time under nbval, and OpenMP threads that wait for one
 # another crawl as soon as anything else wants their core.
 export OMP_NUM_THREADS ?= 1
