@@ -113,8 +113,9 @@ ifneq ($(FASHION),)
 endif
 
 # The built pages in a browser. Where there is none the last line says so, and in CI it is an error.
+# Three at a time: a fifth of it is waiting for a page that comes to rest.
 browser: setup
-	pytest tests/browser -p no:cacheprovider -n 2 --dist loadgroup $(NOT)
+	pytest tests/browser -p no:cacheprovider -n 3 --dist loadgroup $(NOT)
 
 pages: book
 	$(MAKE) browser

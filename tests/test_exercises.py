@@ -11,7 +11,7 @@ from nbclient import NotebookClient
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted((ROOT / "book/src/exercises").glob("*.py"))
 PAGES = [path.stem for path in SOURCES]
-RUN_OFTEN = {"04_analytic_kl", "07_posterior_collapse"}  # the others once a week
+RUN_OFTEN = {"04_analytic_kl"}  # the others once a week
 
 
 def read(folder, page):
