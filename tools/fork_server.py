@@ -25,6 +25,7 @@ def import_what_is_heavy() -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getpid())
     import ipykernel.kernelapp  # noqa: F401
     import matplotlib.pyplot  # noqa: F401
+    import sklearn.mixture  # noqa: F401
     import torch._dynamo  # noqa: F401  the first optimizer of a process asks for it
 
     gc.collect()
