@@ -172,6 +172,90 @@ def test_durations(seconds, text):
     assert run_records.duration(seconds) == text
 
 
+# ---- Experiments
+
+WIDER = {"row": "wider", "experiment": "more of it", "arguments": "--epochs 4 --hidden 9 9"}
+WIDER |= {"seeds": [0]}
+
+
+def of_wider(bound, seed=0, **changed):
+    return made(seed, bound=bound, row="wider", arguments=WIDER["arguments"], **changed)
+
+
+@pytest.mark.parametrize(
+    ("row_bound", "bound", "sentence"),
+    [
+        (99.5, 98.0, "**It explains the difference**: {} 2.00, {} 0.50, within 3 standard errors."),
+        (99.5, 97.5, "**It explains the difference**: {} 2.00, {} 0.00, within 3 standard errors."),
+        (95.5, 97.1, "**It explains the difference**: {} 2.00, {} 0.40, within 3 standard errors."),
+        (99.5, 98.5, "**It does not explain the difference**: {} 2.00, {} 1.00."),
+        (99.5, 99.4, "**It does not explain the difference**: {} 2.00, {} 1.90."),
+        (98.5, 98.4, "**It does not explain the difference**: {} 1.00, {} 0.90."),  # both so-so
+        (99.5, 95.5, "**It does not explain the difference**: {} 2.00, {} 2.00."),  # too much
+    ],
+)
+def test_whether_an_experiment_explains_the_difference(row_bound, bound, sentence):
+    parts = ("the row misses the published −L₅₀ by", "and the experiment by")
+    found = run_records.explained(ROW, [made(bound=row_bound)], [of_wider(bound)])
+    assert found == [sentence.format(*parts)]  # the −ELBO, in its range, needs no explanation
+
+
+def test_nothing_is_explained_before_both_runs_have_ended():
+    half = {"epochs": [1, 4], "measured": {"minus_elbo": [101.0, 0.25]}}
+    missed, near = [made(bound=99.5)], [of_wider(97.5)]
+    assert run_records.explained(ROW, [], near) == []
+    assert run_records.explained(ROW, [made(bound=97.0)], near) == []
+    for changed in ([], [of_wider(97.5, **half)]):
+        found = run_records.explained(ROW, missed, changed)
+        assert found == ["Whether it explains the difference in −L₅₀ is open."]
+        assert not run_records.explains(ROW["published"][1], missed, changed)
+
+
+def test_an_experiment_is_its_row_with_something_changed():
+    row = ROW | {"experiments": [WIDER], "arguments": "--epochs 4 --hidden 9 --lr 1e-3"}
+    (one,) = run_records.experiments(row)
+    assert one == {key: row[key] for key in ROW} | WIDER
+    assert run_records.with_experiments([row, ROW]) == [row, one, ROW]
+    shown = "`--hidden 9 9` in place of `--hidden 9`, no `--lr 1e-3`"
+    assert run_records.changed_options(row, one) == shown
+    assert run_records.changed_options(ROW, one) == "`--hidden 9 9`"
+    assert run_records.named(one) == "A source, more of it"
+
+
+@pytest.fixture
+def book_with_experiment(book):
+    row = ROW | {"experiments": [WIDER]}
+    (book / "src/reference.yml").write_text(yaml.safe_dump([row]), encoding="utf-8")
+    keep(book, made(0, bound=99.5))
+    return book
+
+
+def test_an_experiment_stands_beneath_its_row(book_with_experiment):
+    book = book_with_experiment
+    text = "\n".join(recorded_runs.reference(book, "toy"))
+    assert "Not run: `make reference ROW=wider SEED=0` goes on." in text
+    keep(book, of_wider(98.0), "wider-0")
+    lines = recorded_runs.reference(book, "toy")
+    text = "\n".join(lines)
+    assert "**An experiment**: more of it. `--hidden 9 9`." in text
+    assert text.index("worse by 2.0") < text.index("98.00 ± 0.31") < text.index("It explains")
+    head = next(line for line in lines if line.startswith("| run |"))
+    assert head == "| run | seed 0 | `wider`, seed 0 |" and "Not run" not in text
+
+
+def test_an_experiment_is_no_row_of_the_overview(book_with_experiment):
+    book = book_with_experiment
+    keep(book, of_wider(98.0), "wider-0")
+    lines = recorded_runs.overview(book, "nll")
+    assert len(lines) == 3 and cells(lines, LINK)[4] == "worse by 2.0, explained"
+    assert cells(recorded_runs.overview(book, "elbo"), LINK)[4] == "✓ in the range"
+    (short,) = recorded_runs.in_short(book, "")
+    assert short == "1 of 1 row repeated to the end: A source (1 seed)."
+    costs = recorded_runs.cost(book, "")
+    assert cells(costs, "A source, more of it")[1:] == ["training 60 s, measuring 2.0 h", "1 of 1"]
+    assert costs[-1].startswith("The 2 runs on this page took 4.0 h")
+
+
 # ---- Records that cannot be used
 
 WRONG = {
@@ -341,6 +425,7 @@ def test_the_page_shows_every_row_and_types_no_measured_number():
     rows = run_records.read_rows(ROOT / "book/src/reference.yml")
     for row in rows:
         assert f"```{{recorded-run}} reference {row['row']}\n" in text
+    for row in run_records.with_experiments(rows):
         for record in run_records.read_records(row, ROOT / "book/runs"):
             for value, _ in record["measured"].values():
                 assert f"{value:.2f}" not in text

@@ -19,7 +19,16 @@ from pathlib import Path
 import torch
 from reference_priors import with_priors
 from reference_training import BEST, planned, seeded, train_in_stages, training_arguments
-from run_records import compared, cost_text, epochs_text, read_records, read_rows, summary
+from run_records import (
+    compared,
+    cost_text,
+    epochs_text,
+    named,
+    read_records,
+    read_rows,
+    summary,
+    with_experiments,
+)
 from safetensors.torch import load_file, save
 from torch import Tensor
 from tqdm import tqdm
@@ -174,13 +183,14 @@ def record(row: dict, seed: int, until: int | None = None) -> dict:
 
 def listed(rows: list[dict]) -> str:
     lines = ["make reference ROW=… SEED=… trains and measures one of these, on one thread:"]
-    for row in rows:
+    width = max(len(row["row"]) for row in with_experiments(rows))
+    for row in with_experiments(rows):
         records = read_records(row, RECORDS)
         so_far = "; ".join(f"seed {one['seed']}: {epochs_text(one, plain=True)}" for one in records)
         lines += [
-            f"  {row['row']:8s} {row['source']}: {row['model']}",
-            f"           one seed: {cost_text(records)}",
-            f"           epochs done: {so_far or 'none'}; seeds to do: {row['seeds']}",
+            f"  {row['row']:{width}s} {named(row)}: {row['model']}",
+            f"  {'':{width}s} one seed: {cost_text(records)}",
+            f"  {'':{width}s} epochs done: {so_far or 'none'}; seeds to do: {row['seeds']}",
         ]
     return "\n".join(lines)
 
@@ -188,14 +198,15 @@ def listed(rows: list[dict]) -> str:
 def main(argv: list[str] | None = None) -> int:
     rows = read_rows(ROWS)
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("row", nargs="?", choices=[row["row"] for row in rows])
+    to_run = {row["row"]: row for row in with_experiments(rows)}
+    parser.add_argument("row", nargs="?", choices=list(to_run))
     parser.add_argument("--seed", type=int, default=0, help="of weights, order, noise (default 0)")
     parser.add_argument("--epochs", type=int, help="stop there; a later call goes on")
     options = parser.parse_args(argv)
     if options.row is None:
         print(listed(rows))
         return 0
-    row = next(row for row in rows if row["row"] == options.row)
+    row = to_run[options.row]
     try:
         result = record(row, options.seed, options.epochs)
     except (ValueError, OSError) as error:

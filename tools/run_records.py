@@ -34,6 +34,17 @@ def read_rows(path: Path) -> list[dict]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
+def experiments(row: dict) -> list[dict]:
+    """The row's experiments, each as a row: the row's own, with what the experiment changes."""
+    kept = {key: value for key, value in row.items() if key != "experiments"}
+    return [kept | one for one in row.get("experiments", [])]
+
+
+def with_experiments(rows: list[dict]) -> list[dict]:
+    """Everything that can be run: each row, and its experiments after it."""
+    return [one for row in rows for one in (row, *experiments(row))]
+
+
 def read_records(row: dict, folder: Path) -> list[dict]:
     """The row's records, by seed. Raises ValueError for one that is not whole or of another row."""
     paths = folder.glob(f"{row['row']}-*.json")
@@ -76,6 +87,11 @@ def name_of(measure: str) -> str:
     return NAMES.get(measure) or "−L" + digits.translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
+def named(row: dict) -> str:
+    """A row by its source, an experiment by what it changes, too."""
+    return f"{row['source']}, {row['experiment']}" if "experiment" in row else row["source"]
+
+
 def published_text(one: dict) -> str:
     if "within" in one:
         return f"{one['value']} ± {one['within']}"
@@ -101,10 +117,72 @@ def verdict(one: dict, records: list[dict]) -> str:
     if missed == 0:
         return "✓ to its rounding" if one.get("about") else "✓ in the range"
     if abs(missed) <= NEAR * error:
-        return "✓ within 3 standard errors"
+        return f"✓ within {NEAR} standard errors"
     bounds = "minus" in one["measure"]  # the parts of the ELBO pay for each other
     word = ("better" if missed < 0 else "worse") if bounds else "lower" if missed < 0 else "higher"
     return f"{word} by {abs(missed):.1f}"
+
+
+def is_near(one: dict, records: list[dict]) -> bool:
+    return verdict(one, records).startswith("✓")
+
+
+def explains(one: dict, records: list[dict], changed: list[dict]) -> bool:
+    """Whether the records of an experiment have the published number that the row's miss.
+
+    It takes both: they are within three standard errors, and less than half of what the row misses
+    is left.
+    """
+    over, after = done(records), done(changed)
+    if not over or not after or is_near(one, over) or not is_near(one, after):
+        return False
+    return missed_in_nats(one, after) < missed_in_nats(one, over) / 2
+
+
+def missed_in_nats(one: dict, records: list[dict]) -> float:
+    return abs(missed_by(one, mean_over_seeds(one["measure"], records)[0]))
+
+
+def explained(row: dict, records: list[dict], changed: list[dict]) -> list[str]:
+    """Whether what an experiment has `changed` is where the row's differences come from: a sentence
+    for each published number that the row misses."""
+    over, after, sentences = done(records), done(changed), []
+    for one in row["published"]:
+        if not over or is_near(one, over):
+            continue
+        name, missed = name_of(one["measure"]), f"{missed_in_nats(one, over):.2f}"
+        if not after:
+            sentences.append(f"Whether it explains the difference in {name} is open.")
+            continue
+        text = f"the row misses the published {name} by {missed}, and the experiment by "
+        text += f"{missed_in_nats(one, after):.2f}"
+        if explains(one, records, changed):
+            text = f"**It explains the difference**: {text}, within {NEAR} standard errors."
+        else:
+            text = f"**It does not explain the difference**: {text}."
+        sentences.append(text)
+    return sentences
+
+
+def options(arguments: str) -> dict[str, str]:
+    """{"--lr": "1e-3", …}"""
+    words = [part.split(maxsplit=1) for part in arguments.split("--")[1:]]
+    return {f"--{name}": " ".join(values).strip() for name, *values in words}
+
+
+def changed_options(row: dict, experiment: dict) -> str:
+    """What an experiment's arguments have in place of the row's."""
+    old, new = options(row["arguments"]), options(experiment["arguments"])
+    texts = []
+    for name in old | new:
+        before, after = (f"`{name} {each[name]}`" if name in each else "" for each in (old, new))
+        if before == after:
+            continue
+        if not after:
+            texts.append(f"no {before}")
+        else:
+            texts.append(f"{after} in place of {before}" if before else after)
+    return ", ".join(texts)
 
 
 def mean_over_seeds(measure: str, records: list[dict]) -> tuple[float, float]:

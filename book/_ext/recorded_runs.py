@@ -22,13 +22,18 @@ from sphinx.errors import ExtensionError
 sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
 from run_records import (
     NOT_RUN,
+    changed_options,
     compared,
     cost_text,
     done,
     duration,
     epochs_text,
+    experiments,
+    explained,
+    explains,
     mean_over_seeds,
     name_of,
+    named,
     published_text,
     read_records,
     read_rows,
@@ -37,14 +42,15 @@ from run_records import (
     table,
     verdict,
     with_error,
+    with_experiments,
 )
 
 UNBROKEN = "\u00a0"  # a space at which no line ends
 SHOWN = 8  # looks at a run on its way
 
 
-def circumstances(records: list[dict]) -> list[str]:
-    """How a model was measured, and what it took."""
+def circumstances(name: str, records: list[dict]) -> list[str]:
+    """How models were measured, and what it took, of the row `name` and its experiments."""
     facts = {
         "test pictures": lambda one: f"{one['test_pictures']}",
         "their pixels": lambda one: pixels_text(one["test_pixels_seed"]),
@@ -57,8 +63,10 @@ def circumstances(records: list[dict]) -> list[str]:
         "machine": lambda one: one["machine"],
         "torch": lambda one: one["torch"],
     }
-    head = ["run", *(f"seed {one['seed']}" for one in records)]
-    return table(head, [[name, *map(say, records)] for name, say in facts.items()])
+    seeds = [f"seed {one['seed']}" for one in records]
+    whose = ["" if one["row"] == name else f"`{one['row']}`, " for one in records]
+    head = ["run", *(f"{who}{seed}" for who, seed in zip(whose, seeds, strict=True))]
+    return table(head, [[fact, *map(say, records)] for fact, say in facts.items()])
 
 
 def pixels_text(seed: int | None) -> str:
@@ -86,18 +94,36 @@ def reference(source: Path, name: str) -> list[str]:
         return [*lines, f"**{NOT_RUN.capitalize()}** yet. `{command}` does it."]
     for one in records:
         lines += on_the_way(one)
-    commands = [one["command"] for one in records]
+    of_experiments = [(one, read_records(one, source / "runs")) for one in experiments(row)]
+    for one, found in of_experiments:
+        lines += experiment(row, records, one, found)
+    everything = [*records, *(each for _, found in of_experiments for each in found)]
+    commands = [one["command"] for one in everything]
     shown = ["```sh", *commands, "```", "", "To train, the first of these runs", "", "```sh"]
     lines += [
         "How it was done, and what it took:",
         "",
-        *circumstances(records),
+        *circumstances(name, everything),
         "",
         "To repeat it:",
         "",
         *shown,
     ]
     return [*lines, records[0]["training"], "```"]
+
+
+def experiment(row: dict, records: list[dict], one: dict, found: list[dict]) -> list[str]:
+    """What was changed, what came of it, and whether that is where a difference comes from."""
+    lines = [f"**An experiment**: {one['experiment']}. {changed_options(row, one)}.", ""]
+    lines += [*compared(one, found), ""]
+    for each in found:
+        lines += on_the_way(each)
+    for sentence in explained(row, records, found):
+        lines += [sentence, ""]
+    if not done(found):
+        command = f"make reference ROW={one['row']} SEED={one['seeds'][0]}"
+        lines += [f"{'Not finished' if found else NOT_RUN.capitalize()}: `{command}` goes on.", ""]
+    return lines
 
 
 def on_the_way(record: dict) -> list[str]:
@@ -145,7 +171,9 @@ def overview(source: Path, kind: str) -> list[str]:
     for row in _rows(source):
         chosen = [one for one in row["published"] if OVERVIEWS[kind] in one["measure"]]
         if chosen:
-            body.append(_overview_line(row, chosen[-1], read_records(row, source / "runs")))
+            records = read_records(row, source / "runs")
+            others = [read_records(one, source / "runs") for one in experiments(row)]
+            body.append(_overview_line(row, chosen[-1], records, others))
     head = ["source", "nats", "published", "ours", "verdict", "over seeds", "pixels"]
     return table(head, body)
 
@@ -153,13 +181,14 @@ def overview(source: Path, kind: str) -> list[str]:
 OVERVIEWS = {"elbo": "minus_elbo", "nll": "minus_bound"}
 
 
-def _overview_line(row: dict, one: dict, records: list[dict]) -> list[str]:
+def _overview_line(row: dict, one: dict, records: list[dict], others: list) -> list[str]:
     over, name = done(records), one["measure"]
     who = [f"[{row['source']}]({row['link']})", name_of(name), published_text(one)]
     if over:
         mean = with_error(*mean_over_seeds(name, over)).replace(" ", UNBROKEN)
         spread = spread_text(name, over)
-        return [*who, f"**{mean}**", verdict(one, over), spread, row["pixels"]]
+        why = ", explained" if any(explains(one, records, each) for each in others) else ""
+        return [*who, f"**{mean}**", verdict(one, over) + why, spread, row["pixels"]]
     so_far = "; ".join(f"{epochs_text(each, plain=True)} epochs" for each in records)
     how_far = f"not finished: {so_far}" if records else f"**{NOT_RUN}**"
     return [*who, "", how_far, "", row["pixels"]]
@@ -171,11 +200,12 @@ def in_short(source: Path, _: str) -> list[str]:
 
 def cost(source: Path, _: str) -> list[str]:
     """What one seed of each row takes, and what all runs took together."""
-    rows = [(row, read_records(row, source / "runs")) for row in _rows(source)]
+    to_run = with_experiments(_rows(source))
+    rows = [(row, read_records(row, source / "runs")) for row in to_run]
     records = [one for _, found in rows for one in found]
     seconds = sum(one["training_seconds"] + one["measuring_seconds"] for one in records)
     body = [
-        [row["source"], cost_text(found), f"{len(done(found))} of {len(row['seeds'])}"]
+        [named(row), cost_text(found), f"{len(done(found))} of {len(row['seeds'])}"]
         for row, found in rows
     ]
     together = f"The {len(records)} runs on this page took {duration(seconds)} together."
