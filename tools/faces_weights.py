@@ -5,8 +5,8 @@
 writes (64, 64) numbers. A pixel that no smile, no colour of the eyes and no raised brow changes
 counts once; the one that a smile changes in the most faces counts 16 times more, and so on.
 
-For the model of chapter 10 the numbers were 8 8 0, then 16 8 0 (eyes_and_mouth_2.npy), 24 6 6 (_3)
-and 16 2 12 (_4).
+For the model of chapter 10 the numbers were 8 8 0, then 16 8 0 (eyes_and_mouth_2.npy), 24 6 6 (_3),
+16 2 12 (_4), 40 3 25 (_5), 40 12 40 (_6) and 12 2 4 (_7).
 """
 
 import sys

@@ -320,9 +320,9 @@ Now the model that comes with the course. The script that trained it is part of 
 
 Three settings are worth a word. `--place-maps` is the map of $z$ for each place, from the table above.
 
-**Bounds of $\sigma_x$.** The slope of the loss by a mean is $(\mu_\theta - x)/\sigma_x^2$. Where a decoder says a large $\sigma_x$, it hardly learns to draw. So it may say "I do not know" about eyes and mouths, at a low price, and never draw them ([Seitzer et al. 2022](https://arxiv.org/abs/2203.09168) describe it; you saw such dim blobs in [chapter 6](06_learned_variance.ipynb)). In all runs but the last, $\sigma_x$ was held between 0.02 and 0.03, nearly one number for all pixels. In the last one it is free: bounds of 0.01 and 0.5 are too wide to matter.
+**Bounds of $\sigma_x$.** The slope of the loss by a mean is $(\mu_\theta - x)/\sigma_x^2$. Where a decoder says a large $\sigma_x$, it hardly learns to draw. So it may say "I do not know" about eyes and mouths, at a low price, and never draw them ([Seitzer et al. 2022](https://arxiv.org/abs/2203.09168) describe it; you saw such dim blobs in [chapter 6](06_learned_variance.ipynb)). In the first five runs $\sigma_x$ was held between 0.02 and 0.03, nearly one number for all pixels. From the sixth on it is free: bounds of 0.01 and 0.5 are too wide to matter.
 
-**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns first what changes many. After 20 000 steps, no linear map could read either of them off the codes. From then on mouths, eyes and brows counted up to 25 times (`--pixel-weights`, with files from `tools/faces_weights.py`). After 1 500 steps about half of the variance of the eyes' colour could be read off new codes, after 11 500 three fifths of the smile's. Weights like these do not move the best $\sigma_x$ of a pixel, since each has its own. But the loss is no longer the ELBO. All numbers and curves below are the ELBO's, with each pixel counted once.
+**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns first what changes many. After 20 000 steps, no linear map could read either of them off the codes. From then on mouths, eyes and brows counted up to 40 times (`--pixel-weights`, with files from `tools/faces_weights.py`). After 1 500 steps about half of the variance of the eyes' colour could be read off new codes, after 11 500 three fifths of the smile's. One run, the ninth, had no weights, and decoded smiles got smaller again. Weights like these do not move the best $\sigma_x$ of a pixel, since each has its own. But the loss is no longer the ELBO. All numbers and curves below are the ELBO's, with each pixel counted once.
 """
 
 # %% tags=["hide-input"]
@@ -359,9 +359,9 @@ plotting.show(
     made,
     caption="The training of the shipped model, on training batches and on test faces. At each dotted "
     "line a new run begins.",
-    alt="Three curves over some 36 000 steps. ELBO and reconstruction rise steeply and then slowly, with "
+    alt="Three curves over some 66 000 steps. ELBO and reconstruction rise steeply and then slowly, with "
     "sudden dips from which they come back; the dots of the test faces lie on them. The KL rises to "
-    "about 150, is higher in the runs in the middle, and ends a little below 150.",
+    "about 150, is near 165 from the third run to the fifth, and ends a little above 140.",
 )
 
 # %% tags=["hide-input"]
@@ -379,11 +379,12 @@ for axis in (left, other):
 plotting.show(
     made,
     caption="Left: σₓ and the RMSE, over pixels and batch, and dashed the noise of the camera. Bounds "
-    "hold σₓ at first; in the last run it is free, and meets the RMSE. Right: the standard deviation "
+    "hold σₓ in the first five runs; then it is free, and meets the RMSE. Right: the standard deviation "
     "of the codes' posteriors.",
-    alt="Left: sigma lies flat at 0.03 and then 0.025, while the RMSE falls from above 0.15 to 0.03. In "
-    "the last run sigma leaps up, falls steeply, and ends on the RMSE; both stay above the dashed line at "
-    "0.02. Right: a curve that falls from 0.27 to 0.03 at once, and slowly to 0.02.",
+    alt="Left: sigma lies flat at 0.03 and then 0.025, while the RMSE falls from above 0.15 to 0.03. Past "
+    "step 30 000 sigma leaps out of the picture, falls steeply, and from there on lies on the RMSE, in the "
+    "end at 0.027; both stay above the dashed line at 0.02. Right: a curve that falls from 0.27 to 0.03 "
+    "at once, and slowly to 0.015.",
 )
 
 # %% [markdown]
@@ -444,12 +445,12 @@ kept = {name: on_decoded[name] / on_paint[name] for name in known}
 print("              paint  decoded   kept")
 for name in sorted(known, key=kept.get):
     print(f"{name:13s}{on_paint[name]:6.2f}{on_decoded[name]:9.2f}{kept[name]:7.2f}")
-for name, least in {"eye_colour": 0.6, "smile": 0.55, "brow": 0.6}.items():
+for name, least in {"eye_colour": 0.7, "smile": 0.8, "brow": 0.6}.items():
     claim(f"{name}: kept when encoded and decoded", kept[name], at_least=least, at_most=1.1)
 
 # %% [markdown]
 r"""
-Large parts come through nearly whole: skin, hair, how the head is turned and where it stands. What is kept least is small, or a fine shape: the fringe and the parting of the hair, the smile, the brows, the colour of the eyes. The last three were still rising when we stopped the training, after an hour and a quarter. No picture shows you that as clearly as the table, for you look at the large parts first, too.
+Large parts come through nearly whole: skin, hair, how the head is turned and where it stands. What is kept least is small, or a fine shape: the fringe and the parting of the hair, the colour of the eyes, the brows. The smile comes next. All of these were nearly unseen after the first two runs, when the large parts had long been there. No picture shows you that as clearly as the table, for you look at the large parts first, too.
 
 ## Where it is unsure
 
@@ -462,9 +463,9 @@ plotting.rows(
     width=6.8,
     caption="The reconstructions again, and the map of σₓ of each, times 8, in each of the three "
     "colours.",
-    alt="The nine decoded faces; below, on black, light lines along hair, collar and shoulders, and bright "
-    "eyes, glasses and patches beside the head. Walls and clothes are dark, and some squares of the "
-    "patches can be seen.",
+    alt="The nine decoded faces; below, on nearly black, thin light lines along hair and jaw, bright eyes "
+    "and glasses, some of it orange, and bright spots beside the neck. Walls and clothes are dark, and "
+    "some edges of the patches can be seen.",
 )
 
 # %% [markdown]
@@ -500,7 +501,7 @@ for name, part in parts.items():
     inside, root = (v[:100][part].square().mean().sqrt() for v in (std, error))
     square, share = calibration[:100][part].mean(), part.float().mean()
     print(f"{name:11s}{inside:6.3f}{root:7.3f}{square:12.2f}{100 * share:14.1f} %")
-    most = 1.2 if name in ("hair", "wall") else 1.7  # thin lines and small things
+    most = 1.4 if name == "hair line" else 1.2  # one line, never twice at the same place
     claim(f"{name}: mean of (error/σ)²", square, at_least=0.8, at_most=most)
 wall, eyes = (std[:100][parts[name]].median() for name in ("wall", "eyes"))
 claim("σ on the wall, against the camera's", wall / NOISE, equals=1, within=0.1)
@@ -508,17 +509,17 @@ claim("σ in the eyes, against the wall", eyes / wall, at_least=1.5)
 rmse = error.square().mean().sqrt()
 shared = torch.distributions.Normal(0, rmse).log_prob(error).flatten(1).sum(1).mean()
 own = torch.distributions.Normal(0, std).log_prob(error).flatten(1).sum(1).mean()
-claim("σ for each pixel instead of one for all: nats", own - shared, at_least=500)
+claim("σ for each pixel instead of one for all: nats", own - shared, at_least=1_500)
 
 # %% [markdown]
 r"""
-Read the table from the bottom. On the wall $\sigma_x$ is the noise of the camera, and no less: there is nothing else to be unsure of. It is larger wherever something is drawn finely, along the line of the hair, the frames of glasses, the mouth, and largest in the eyes. An edge that is off by a third of a pixel makes a large error. Nobody told the decoder of these parts; it learned the size of its own errors. Over all pixels, hair and wall it says that size within some percent. For small things, on faces it has not seen, errors are a tenth to a half larger than it says: a short training is surest of itself where it has seen least. That is worth hundreds of nats a face, against one $\sigma_x$ for all pixels.
+Read the table from the bottom. On the wall $\sigma_x$ is the noise of the camera, and no less: there is nothing else to be unsure of. It is larger wherever something is drawn finely, along the line of the hair, the frames of glasses, the mouth, and largest in the eyes. An edge that is off by a third of a pixel makes a large error. Nobody told the decoder of these parts; it learned the size of its own errors. Over all pixels, hair and wall it says that size within some percent. In eyes, mouth and glasses, on faces it has not seen, errors are about a tenth larger than it says, and along the hair line up to a quarter: it is surest of itself where it has seen least. The map is worth two thousand nats a face, against one $\sigma_x$ for all pixels.
 
 A map of $\sigma_x$ is no map of what matters. It says where *this* decoder errs, and a better one has another map.
 
 ## New faces
 
-So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1, and as trained this model is far from it. Its loss is right. But the KL is one part in two hundred of it. The training has settled what a face looks like, and not yet the scale of the codes. So the codes are not where the prior draws.
+So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1 for each latent. The mean over all latents is near it. But a mean hides much: one latent by one, it is anything from ¼ to 6. The loss is right. But the KL is one part in two hundred of it. The training has settled what a face looks like, and not yet where each latent has its middle and how wide it is. So the codes are not where the prior draws.
 
 The scale is free, so it can be set in closed form: `latents.rescale` gives each latent mean 0 and second moment 1, and lets the first layer of the decoder undo it. No reconstruction changes, and the KL falls.
 """
@@ -536,10 +537,12 @@ off = (scaled.decode(q_scaled.mean).mean - decoded.mean).abs().max()
 claim("Re-scaled: reconstructions move by, at most", off, at_most=1e-3)
 claim("... nats of KL saved, on training faces", saved.nats, at_least=2)
 moments = [(c.mean**2 + (2 * c.log_std).exp()).mean(0) for c in (q, q_scaled)]
-claim("As trained: E[μ² + σ²], mean over latents", moments[0].mean(), at_least=1.4)
-claim(
-    "Re-scaled: E[μ² + σ²], mean over latents, test faces", moments[1].mean(), equals=1, within=0.1
-)
+claim("As trained: E[μ² + σ²], mean over latents", moments[0].mean(), equals=1, within=0.25)
+claim("... smallest of all latents", moments[0].min(), at_most=0.5)
+claim("... largest", moments[0].max(), at_least=3)
+name = "Re-scaled: E[μ² + σ²], test faces"
+claim(f"{name}, mean over latents", moments[1].mean(), equals=1, within=0.1)
+claim(f"{name}, farthest from 1", (moments[1] - 1).abs().max(), at_most=0.5)
 claim(
     "Re-scaled: E[μ], largest of all latents, test faces",
     q_scaled.mean.mean(0).abs().max(),
@@ -558,7 +561,7 @@ near = {
 }
 for name, share in near.items():
     print(f"{name}: {100 * share:.0f} % of draws nearer to a face than 95 % of real faces are")
-claim("Draws near to faces: re-scaled", near["re-scaled"], at_least=0.75)
+claim("Draws near to faces: re-scaled", near["re-scaled"], at_least=0.8)
 claim("... more than as trained, by", near["re-scaled"] - near["as trained"], at_least=0.5)
 
 # %% tags=["hide-input"]
@@ -573,13 +576,13 @@ plotting.rows(
     caption="Pictures from the prior, from the same z in the first three rows: means of the decoder, "
     "which is what papers show, and true draws of the model, with its σₓ.",
     alt="Four rows of nine pictures. As trained: faces in broken blocks, some hardly to be seen as faces. "
-    "Re-scaled: whole faces, some with specks, ghosts of glasses or torn ends of hair. The same with "
-    "grain. More of them, three torn at the jaw or the hair line.",
+    "Re-scaled: whole faces, most with something wrong in them, such as ghosts of glasses or torn ends "
+    "of hair. The same with grain. More of them, two torn at the jaw and one at the hair line.",
 )
 
 # %% [markdown]
 r"""
-As trained, this model's codes lie farther out than the prior draws, and off its middle. Draws from the prior land between them, where the decoder has never been, and break into blocks. After re-scaling they are faces. No weight was trained for it. True draws have the grain of the camera, as they should: the model has learned it.
+As trained, some latents lie off the middle of the prior, some are far narrower than it, some far wider. Draws from the prior land where the decoder has never been, and break into blocks. After re-scaling they are faces: over five seeds of this page, nine in ten lie nearer to a face than 95 % of real faces do. No weight was trained for it. True draws have the grain of the camera, as they should: the model has learned it.
 
 They are no perfect faces yet. What is left between codes and prior, and what to do about it, is the subject of [chapter 11](11_prior.ipynb).
 
