@@ -1,7 +1,7 @@
-"""Of the theme's files, what the pages use: icons, their names in the style sheet, no sources.
+"""Of the theme's files, what the pages use: rules of style sheets, icons, no sources.
 
-Font Awesome brings two thousand icons, and the pages have some twenty. Which they are is read from
-the built pages, their scripts and style sheets.
+The theme brings five thousand rules and Font Awesome two thousand icons, and the pages use few of
+them. Which they are is read from the built pages and their scripts.
 """
 
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 import pydata_sphinx_theme
 from beside_pages import tidy
 from smaller_fonts import write_subset
+from smaller_styles import cut_properties, cut_style, properties_read, words_in
 from sphinx.application import Sphinx
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
@@ -19,24 +20,8 @@ STYLE = "styles/pydata-sphinx-theme.css"
 # cells that would run on a server elsewhere; what was there before scripts were made small.
 UNUSED = (f"{FONTS}/*.ttf", "scripts/fontawesome.js*", "sphinx-thebe.*", "**/*.map")
 
-NAME = re.compile(r"\bfa-[a-z0-9-]+")
-NAMED = re.compile(r'((?:\.fa-[a-z0-9-]+:before,?)+)\{content:"([^"]+)"\}')
 QUOTED = re.compile(r':\s*"([^"]{1,7})"')
 ESCAPE = re.compile(r"\\([0-9a-f]{1,6})")
-
-
-def names_in(*texts: str) -> set[str]:
-    """The names of icons, as classes have them: fa-list."""
-    return {name for text in texts for name in NAME.findall(text)}
-
-
-def without_other_icons(style: str, names: set[str]) -> str:
-    """The style sheet without the icons that are not in `names`."""
-
-    def needed(rule: re.Match) -> str:
-        return rule[0] if names & set(NAME.findall(rule[1])) else ""
-
-    return NAMED.sub(needed, style)
 
 
 def icons_in(style: str) -> set[str]:
@@ -46,12 +31,20 @@ def icons_in(style: str) -> set[str]:
     return {text for text in read if len(text) == 1}
 
 
-def cut_icons(static: Path, names: set[str]) -> None:
-    """The style sheet and the fonts in the folder `static`, cut to the icons in `names`."""
-    style = without_other_icons((THEME / STYLE).read_text(encoding="utf-8"), names)
-    (static / STYLE).write_text(style, encoding="utf-8")
-    others = [path for path in static.glob("**/*.css") if path != static / STYLE]
-    icons = icons_in(style + "".join(path.read_text(encoding="utf-8") for path in others))
+def cut_styles(static: Path, words: set[str]) -> str:
+    """The style sheets in the folder `static`, cut to what `words` name. Gives them all as one."""
+    sheets = {path: path.read_text(encoding="utf-8") for path in static.glob("**/*.css")}
+    # The theme's own is read where it comes from: here it may be cut already.
+    sheets[static / STYLE] = (THEME / STYLE).read_text(encoding="utf-8")
+    sheets = {path: cut_style(style, words) for path, style in sheets.items()}
+    read = words | properties_read("".join(sheets.values()))
+    for path, style in sheets.items():
+        path.write_text(cut_properties(style, read), encoding="utf-8")
+    return "".join(sheets.values())
+
+
+def cut_icons(static: Path, icons: set[str]) -> None:
+    """The fonts in the folder `static`, cut to `icons`."""
     for font in (THEME / FONTS).glob("*.woff2"):
         write_subset(font, static / FONTS / font.name, icons)
 
@@ -63,11 +56,12 @@ def finish(app: Sphinx, error: Exception | None) -> None:
     for pattern in UNUSED:
         for file in (out / "_static").glob(pattern):
             file.unlink()
-    texts = [*out.glob("**/*.html"), *out.glob("_static/**/*.js")]
-    cut_icons(out / "_static", names_in(*(path.read_text(encoding="utf-8") for path in texts)))
+    texts = [path for kind in ("html", "js") for path in out.glob(f"**/*.{kind}")]
+    words = words_in(path.read_text(encoding="utf-8") for path in texts)
+    cut_icons(out / "_static", icons_in(cut_styles(out / "_static", words)))
     tidy(out)
 
 
 def setup(app: Sphinx) -> dict:
-    app.connect("build-finished", finish)
+    app.connect("build-finished", finish, priority=900)  # after the theme has written its own
     return {"parallel_read_safe": True, "parallel_write_safe": True}
