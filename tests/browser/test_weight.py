@@ -5,7 +5,9 @@ import re
 import threading
 from functools import cache, partial
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 
+import pydata_sphinx_theme
 import pytest
 from browser.conftest import Quiet
 from built import BOOK, PAGES, often
@@ -131,6 +133,34 @@ def test_every_icon_is_in_its_font(name, fresh, server):
     shown = tab.evaluate(ICONS)
     assert len(shown) > 20
     assert [icon for icon in shown if ord(icon[2]) not in glyphs(*icon[:2])] == []
+
+
+# Of the theme's selectors those that find something in the page, whatever is pointed at or focused,
+# and those of them that its style sheets no longer have.
+LOST = r"""async (style) => {
+    const selectors = (list) => [...list].flatMap((rule) =>
+        rule.selectorText?.split(/,\s*(?![^(]*\))/) ?? selectors(rule.cssRules ?? []));
+    const whole = selectors((await new CSSStyleSheet().replace(style)).cssRules);
+    const own = [...document.styleSheets].find((sheet) => /pydata-sphinx-theme/.test(sheet.href));
+    const left = selectors(own.cssRules);
+    const times = (list, text) => list.filter((one) => one === text).length;
+    const anyhow = (text) => text.replace(/::?[a-z-]+(?![a-z(-])/g, "") || "*";
+    const plain = [...new Set(whole)].filter((text) => !/[(]|[\s>+~]:/.test(text));
+    const found = plain.filter((text) => document.querySelector(anyhow(text)));
+    const lost = found.filter((text) => times(left, text) < times(whole, text));
+    return { found: found.length, lost };
+}"""
+
+
+@pytest.mark.parametrize("name", ["index.html", "03_elbo.html", "search.html"])
+def test_no_rule_of_the_theme_that_a_page_uses_is_cut(name, fresh, server):
+    theme = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
+    style = (theme / "styles/pydata-sphinx-theme.css").read_text(encoding="utf-8")
+    tab = fresh()
+    tab.goto(f"{server}/{name}", wait_until="networkidle")
+    told = tab.evaluate(LOST, style)
+    assert told["found"] > 100
+    assert told["lost"] == []
 
 
 @cache
