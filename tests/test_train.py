@@ -377,6 +377,38 @@ def test_a_run_trains_with_the_bound_that_it_was_told(tmp_path):
     assert bound < sum(elbos) / 3  # by Jensen's inequality
 
 
+def test_the_kl_of_one_draw_is_that_by_hand():
+    # With one draw the bound is log p(x|z) + log p(z) - log q(z|x), whose KL no formula knows.
+    model = VAE((1, 3, 3), 2, hidden=(5,), likelihood="bernoulli")
+    x, noise = torch.rand(4, 1, 3, 3).round(), torch.randn(1, 4, 2)
+    bound, log_p, kl = by_hand(model, x, noise)
+    found = Objective(model, kl="draw")(x, noise, 1.0)
+    assert torch.equal(found[1:], Objective(model)(x, noise, 1.0)[1:])  # reports stay
+    torch.testing.assert_close(found[0].double(), -bound.mean(), rtol=1e-5, atol=1e-5)
+    weights = list(model.parameters())
+    ours = torch.autograd.grad(found[0], weights, retain_graph=True)
+    theirs = torch.autograd.grad(-bound.mean(), weights, retain_graph=True)
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    half = Objective(model, kl="draw")(x, noise, 0.5)[0]
+    torch.testing.assert_close(half.double(), -(bound + log_p[0]).mean() / 2)
+    many, noise = x.repeat(1000, 1, 1, 1), torch.randn(1, 4000, 2)
+    away = Objective(model, kl="draw")(many, noise, 1.0) - Objective(model)(many, noise, 1.0)
+    assert abs(away[0]) < 0.06  # on average it is the formula's value
+
+
+def test_a_run_trains_with_the_kl_that_it_was_told(tmp_path):
+    words = "--likelihood bernoulli --binarize once --steps 1 --log-every 1 --kl draw"
+    assert train(tmp_path, *words.split()) == 0
+    run = checkpoint(tmp_path).run
+    pictures, model = load_pictures(run).train, build_model(run, (1, 28, 28))
+    x, noise = Batches(pictures, run).share(1, 0, 1)
+    (row,) = rows(tmp_path / "log.csv")
+    told = Objective(model, kl="draw")(x, noise, 1.0)[0].item()
+    assert float(row["loss"]) == pytest.approx(told, rel=1e-5)
+    assert float(row["loss"]) != pytest.approx(Objective(model)(x, noise, 1.0)[0].item(), rel=1e-5)
+
+
 @pytest.mark.parametrize("std", [0.5, "per_pixel", "optimal"])
 def test_pixel_weights_count_in_the_loss_alone(std):
     model = VAE((2, 3, 4), 2, hidden=(5,), std=std)

@@ -114,6 +114,11 @@ main(["--help"])
             {"steps": 1, "importance_samples": 5, "likelihood": "bernoulli", "warm_up_steps": 9},
             "--importance-samples 5 needs --beta 1 without --warm-up-steps",
         ),
+        (
+            {"steps": 1, "importance_samples": 5, "likelihood": "bernoulli", "kl": "draw"},
+            "--kl draw is for --importance-samples 1, not 5",
+        ),
+        ({"steps": 1, "kl": "none"}, "formula, draw, not 'none'"),
     ],
 )
 def test_settings_that_make_no_sense_are_refused(settings, message):

@@ -91,7 +91,8 @@ class Training:
         average = partial(self.fabric.all_reduce, reduce_op="mean")
         bound = ImportanceWeightedObjective if self.run.importance_samples > 1 else Objective
         weights = load_pixel_weights(self.run, self.model.shape)
-        objective = bound(self.model, average if self.run.processes > 1 else None, weights)
+        average = average if self.run.processes > 1 else None
+        objective = bound(self.model, average, weights, self.run.kl)
         optimizer = optimizer_of(self.run, self.model, self.fabric.device)
         self.objective, self.optimizer = self.fabric.setup(objective, optimizer)
 

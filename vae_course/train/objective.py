@@ -32,9 +32,10 @@ class Objective(nn.Module):
         model: PictureVAE,
         average: Callable[[Tensor], Tensor] | None = None,
         pixel_weights: Tensor | None = None,
+        kl: str = "formula",
     ):
         super().__init__()
-        self.model, self.average = model, average or (lambda own: own)
+        self.model, self.average, self.kl = model, average or (lambda own: own), kl
         self.register_buffer("pixel_weights", pixel_weights, persistent=False)
 
     def forward(self, x: Tensor, noise: Tensor, beta: float, measured: bool = True) -> Tensor:
@@ -44,7 +45,8 @@ class Objective(nn.Module):
         """
         (epsilon,) = noise
         posterior = self.model.encode(x)
-        decoded = self.model.decode(sample_posterior(*posterior, epsilon))
+        z = sample_posterior(*posterior, epsilon)
+        decoded = self.model.decode(z)
         fitted = decoded
         if self.model.observation.takes_std_of_batch:
             fitted = self.model.fitted(decoded, self.average(_squared_error(x, decoded)))
@@ -53,7 +55,8 @@ class Objective(nn.Module):
         counted = reconstruction
         if self.pixel_weights is not None:
             counted = _weighted(fitted, x, self.pixel_weights)
-        loss = -(counted - beta * kl).mean()  # over the batch
+        paid = kl if self.kl == "formula" else posterior.log_likelihood(z) - _log_prior(z)
+        loss = -(counted - beta * paid).mean()  # over the batch
         means = [loss, reconstruction.mean(), kl.mean()]
         return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
 
@@ -73,11 +76,15 @@ class ImportanceWeightedObjective(Objective):
         z = sample_posterior(*each, noise.flatten(0, 1))
         decoded, x = self.model.decode(z), x.repeat(draws, *[1] * (x.ndim - 1))
         log_likelihood = decoded.log_likelihood(x)
-        log_prior = gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
-        log_weights = log_likelihood + log_prior - each.log_likelihood(z)
+        log_weights = log_likelihood + _log_prior(z) - each.log_likelihood(z)
         loss = -importance_weighted_bound(log_weights.unflatten(0, (draws, -1))).mean()
         means = [loss, log_likelihood.mean(), kl_standard_normal(*posterior).mean()]
         return torch.stack(means + _measures(x, decoded, posterior) if measured else means)
+
+
+def _log_prior(z: Tensor) -> Tensor:
+    """Of N(0, I): (batch, latent_dim) -> (batch,)."""
+    return gaussian_log_likelihood(z, torch.zeros_like(z), 0.0)
 
 
 def _weighted(fitted: Gaussian, x: Tensor, weights: Tensor) -> Tensor:

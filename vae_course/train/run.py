@@ -100,6 +100,13 @@ class Run:
         "draws of z a picture. More than 1: train with the importance-weighted bound of so many "
         "draws (Burda et al. 2015)",
     )
+    kl: str = setting(
+        "formula",
+        "training",
+        "of the loss. draw: log q(z|x) - log p(z) at the draw of z, the formula's value with "
+        "noise; for results that were found so",
+        choices=("formula", "draw"),
+    )
     pixel_weights: str | None = setting(
         None,
         "training",
@@ -218,6 +225,11 @@ def _require_choices(run: Run) -> None:
 
 def _require_plain_bound(run: Run) -> None:
     """The importance-weighted bound has no KL to weigh, and one p(x|z) for all its draws."""
+    if run.kl != "formula":
+        raise ValueError(
+            f"--kl {run.kl} is for --importance-samples 1, not {run.importance_samples}: the bound "
+            "of several draws has no KL of its own"
+        )
     if run.beta != 1 or run.warm_up_steps:
         raise ValueError(
             f"--importance-samples {run.importance_samples} needs --beta 1 without "
