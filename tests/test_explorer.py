@@ -1,7 +1,9 @@
 import base64
+import io
 import json
 import math
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -9,13 +11,17 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import nn
 
 from vae_course import explorer, plotting
+from vae_course.data.drawn.faces import render_faces, sample_factors
 from vae_course.evaluation import active_units, kl_per_latent
+from vae_course.evaluation.factor_reader import fit_reader
 from vae_course.exact import fit_two_images, quadrature_bound
-from vae_course.explorer import gap, network, packing, pair, plane
+from vae_course.explorer import gap, network, packing, pair, plane, smile
 from vae_course.models import VAE, Autoencoder
+from vae_course.objectives import Gaussian
 
 ROOT = Path(__file__).parents[1]
 IMAGES = torch.rand(60, 1, 6, 5, generator=torch.Generator().manual_seed(0))
@@ -45,6 +51,67 @@ def noise_slider(caption="c"):
     return explorer.noise_slider(models, IMAGES, caption=caption)
 
 
+FACES = sample_factors(2, seed=0, split="test")
+NAMES = list(FACES)
+CODES = torch.stack([values.float() for values in FACES.values()], 1)  # a code is the factors
+ONE_UNIT = {name: torch.eye(len(NAMES))[NAMES.index(name)] for name in smile.STOPS}
+
+
+def factors_of(codes):
+    factors = dict(zip(NAMES, codes.unbind(1), strict=True))
+    return factors | {"glasses": factors["glasses"].round().long()}
+
+
+class Painter:
+    """A decoder that knows the factors, and smiles as it likes."""
+
+    def __init__(self, likes):
+        self.likes = likes
+
+    def decode(self, codes):
+        factors = factors_of(codes)
+        return Gaussian(render_faces(factors | {"smile": self.likes(factors)}), torch.zeros(1))
+
+
+def all_states(n=2):
+    """Faces in every state of the figure, smiles fastest: factors of (states · n,)."""
+    states = torch.cartesian_prod(*(torch.tensor(v).float() for v in smile.STOPS.values()))
+    codes = CODES[:n].repeat(len(states), 1)
+    for name, values in zip(smile.STOPS, states.T, strict=True):
+        codes[:, NAMES.index(name)] = values.repeat_interleave(n)
+    return factors_of(codes)
+
+
+@cache
+def exact_reader():
+    """As many equations as unknowns: exact on these faces, whatever smile a painter likes."""
+    likes = [like for like, _ in PAINTERS.values()]
+    wear = [factors | {"smile": like(factors)} for like in likes for factors in [all_states()]]
+    factors = {name: torch.cat([some[name] for some in wear]) for name in NAMES}
+    return fit_reader(render_faces(factors), factors, ridge=1e-8)
+
+
+def asked_smile(likes=lambda factors: 0.6 * factors["smile"], directions=ONE_UNIT):
+    return explorer.asked_smile(
+        Painter(likes), exact_reader(), CODES, directions, FACES, caption="c"
+    )
+
+
+# What a painter does with the factors, and what must be seen for a smile and a turn.
+PAINTERS = {
+    "all": (lambda f: f["smile"], lambda smile, turn: smile),
+    "60 %": (lambda f: 0.6 * f["smile"], lambda smile, turn: 0.6 * smile),
+    "none": (lambda f: 0 * f["smile"], lambda smile, turn: 0),
+    "a turn smiles": (
+        lambda f: 0.5 * f["smile"] + 0.3 * f["turn"].abs(),
+        lambda smile, turn: 0.5 * smile + (0.24 if turn else 0),
+    ),
+    "each its own": (
+        lambda f: f["skin"] * f["smile"],
+        lambda smile, turn: (FACES["skin"][0] + FACES["skin"][1]).item() / 2 * smile,
+    ),
+}
+
 EVERY = {
     "latent_plane": latent_plane,
     "loss_calculator": loss_calculator,
@@ -58,6 +125,7 @@ EVERY = {
     "elbo_gap": explorer.elbo_gap,
     "elbo_gap_of_two": lambda: explorer.elbo_gap(humps=2),
     "playground": explorer.playground,
+    "asked_smile": asked_smile,
 }
 
 
@@ -403,6 +471,56 @@ def test_what_does_not_make_a_pair_is_an_error():
         explorer.two_images(IMAGES[0], IMAGES[0], caption="c")
     with pytest.raises(ValueError, match="two grey pictures"):
         explorer.two_images(IMAGES[0], IMAGES[1, :, :3], caption="c")
+
+
+@pytest.mark.parametrize("likes, right", PAINTERS.values(), ids=PAINTERS)
+def test_the_smile_that_is_seen_is_the_mean_of_those_that_are_painted(likes, right):
+    data = asked_smile(likes).data
+    states = [(turn, asked) for turn in smile.STOPS["turn"] for asked in smile.STOPS["smile"]] * 2
+    seen = [right(asked, turn) for turn, asked in states]
+    assert data["read"]["decoded"] == pytest.approx(seen, abs=5e-3)
+    assert data["read"]["painted"] == pytest.approx([asked for _, asked in states], abs=5e-3)
+    asked, turn, _ = data["start"]
+    assert smile.STOPS["smile"][asked] == 0 and smile.STOPS["turn"][turn] != 0
+
+
+def test_a_direction_moves_a_code_by_what_is_asked_beyond_what_is_there():
+    halves = ONE_UNIT | {"smile": ONE_UNIT["smile"] / 2}
+    read = asked_smile(lambda f: f["smile"], halves).data["read"]["decoded"]
+    have = FACES["smile"].mean().item()  # of which half stays
+    right = [(have + asked) / 2 for asked in smile.STOPS["smile"]] * 6
+    assert read == pytest.approx(right, abs=0.05)  # smiles that the reader does not know
+
+
+def test_it_starts_where_a_turn_brings_most_of_a_smile_along():
+    def to_the_left(f):
+        return f["smile"] - 0.4 * (f["turn"] < 0) * (1 + 0.5 * f["glasses"])
+
+    assert asked_smile(to_the_left).data["start"] == (2, 0, 1)
+    assert asked_smile(lambda f: f["smile"] + 0.2 * (f["turn"] > 0)).data["start"][:2] == (2, 2)
+
+
+def test_the_sheet_shows_the_first_face_in_each_state():
+    data = asked_smile(lambda f: -f["smile"]).data
+    with Image.open(io.BytesIO(base64.b64decode(data["sheet"]))) as sheet:
+        found = torch.from_numpy(np.array(sheet.convert("RGB"))) / 255
+    factors = all_states(1)
+    right = [render_faces(factors | {"smile": sign * factors["smile"]}) for sign in (-1, 1)]
+    right = torch.cat(right).flatten(1)
+    found = found.view(12, 64, 5, 64, 3).permute(0, 2, 4, 1, 3).flatten(0, 1).flatten(1)
+    assert (found - right).abs().mean(1).max() < 0.02
+    nearest = torch.cdist(found, right).argmin(1)  # who does not smile is there twice
+    assert torch.equal(right[nearest], right)
+
+
+def test_a_direction_that_is_missing_is_an_error():
+    with pytest.raises(ValueError, match="a direction is missing: turn"):
+        asked_smile(directions={k: v for k, v in ONE_UNIT.items() if k != "turn"})
+
+
+def test_pictures_that_fill_no_sheet_are_an_error():
+    with pytest.raises(ValueError, match="7 pictures do not fill rows of 3"):
+        packing.webp(torch.rand(7, 3, 8, 8), 3)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Each live figure driven by mouse and keyboard, its result compared with torch."""
 
 import base64
+import io
 import math
 import re
 import statistics
@@ -9,13 +10,17 @@ from functools import cache
 import pytest
 import torch
 from browser.live_pages import COLAB, JUPYTERLAB, as_page, eager
+from PIL import Image
 from torch.distributions import Categorical, Independent, Normal, kl_divergence
 from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad
 
 from vae_course import explorer
+from vae_course.data.drawn.faces import render_faces, sample_factors
+from vae_course.evaluation.factor_reader import fit_reader
 from vae_course.exact import LinearVAE, fit_linear_vae, fit_two_images
 from vae_course.exact.rate_distortion import RateDistortion, linear_rate_distortion
-from vae_course.models import VAE, Autoencoder
+from vae_course.explorer.smile import STOPS
+from vae_course.models import VAE, Autoencoder, TransformerVAE
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +28,7 @@ FAST = 8  # milliseconds of script for one move
 
 OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
 KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-KINDS += ["calculator", "water", "average"]
+KINDS += ["calculator", "water", "average", "smile"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -157,6 +162,17 @@ def narrow_vae():
     return vae
 
 
+def smiling():
+    """Three drawn faces and a transformer with random weights."""
+    torch.manual_seed(0)
+    shape = {"patch": 16, "width": 8, "depth": 1, "heads": 1}
+    vae = TransformerVAE((3, 64, 64), 4, **shape).eval().requires_grad_(False)
+    factors = sample_factors(3, seed=0, split="test")
+    reader = fit_reader(render_faces(factors), factors)
+    directions = {name: torch.randn(4) for name in STOPS}
+    return explorer.asked_smile(vae, reader, torch.randn(3, 4), directions, factors, caption="c")
+
+
 def plane(models, *names):
     chosen = {name: models[name] for name in names}
     return explorer.latent_plane(chosen, *pictures(), caption="c")
@@ -179,6 +195,7 @@ def figures(models):
         "calculator": explorer.loss_calculator(blobs(), caption="c"),
         "average": explorer.best_picture(narrow_vae(), *senders(), caption="c"),
         "water": explorer.water_level(avg_pool2d(blobs(), 4), caption="c", others=OTHERS),
+        "smile": smiling(),
         "live VAE": explorer.playground(),
     }
 
@@ -768,6 +785,65 @@ def test_it_starts_where_it_is_most_in_doubt(open_page, figures):
     for z in (-1.2, -0.8, 0.8, 1.2):
         page.get_by_role("slider", name="z₁").fill(str(z))
         assert doubt() >= first
+
+
+# ---- A smile that is asked for
+
+
+def sheet_of(figure):
+    """Red values of each picture on the sheet, in its order: (60, 64 · 64)."""
+    with Image.open(io.BytesIO(base64.b64decode(figure.data["sheet"]))) as sheet:
+        red = torch.frombuffer(bytearray(sheet.convert("RGB").tobytes()), dtype=torch.uint8)[::3]
+    return red.view(12, 64, 5, 64).permute(0, 2, 1, 3).reshape(60, -1).float()
+
+
+def leans(page, mark):
+    """The smile at which a mark of the dial stands, by its angle."""
+    if mark == "needle":
+        path = page.locator("svg path.lf-two").get_attribute("d")
+        x, y = map(float, path.split("L")[1].split(","))
+    else:
+        ring = page.locator("svg .lf-open")
+        x, y = (float(ring.get_attribute(name)) for name in ("cx", "cy"))
+    return 1.25 * (1 - 2 * math.atan2(140 - y, x - 150) / math.pi)
+
+
+def test_faces_needle_and_ring_are_those_of_what_is_asked(open_page, figures):
+    figure = figures["smile"]
+    page, sheet, read = open_page(figure), sheet_of(figure), figure.data["read"]
+    assert state(page)["asked"] == 0 and state(page)["now"] == list(figure.data["start"])
+    page.wait_for_function(
+        "document.querySelector('canvas').getContext('2d').getImageData(9, 9, 1, 1).data[3]"
+    )
+    smile, turn = (page.get_by_role("slider", name=name) for name in ("smile", "turn"))
+    for keys, worn in (("Home End", 0), ("End Home", 1), ("ArrowLeft ArrowRight", 1)):
+        for slider, key in zip((smile, turn), keys.split(), strict=True):
+            slider.press(key)
+        page.get_by_label("glasses", exact=True).nth(0).check() if worn else page.get_by_label(
+            "no glasses"
+        ).check()
+        at = [int(slider.input_value()) for slider in (smile, turn)]
+        assert state(page)["now"] == [*at, worn]
+        place = 15 * worn + 5 * at[1] + at[0]
+        for index, kind in enumerate(("decoded", "painted")):
+            assert (painted(page, index) - sheet[30 * index + place]).abs().max() <= 3
+            assert leans(page, ("needle", "ring")[index]) == pytest.approx(
+                max(-1.25, min(read[kind][place], 1.25)), abs=2e-3
+            )
+            seen = f"{read[kind][place]:.2f}".replace("-", "−")
+            assert f"{seen} {kind}" in page.locator(".lf-readout").text_content()
+        asked = f"{STOPS['smile'][at[0]]:.1f}".replace("-", "−")
+        assert f"smile {asked}," in page.locator(".lf-readout").text_content()
+
+
+def test_on_a_phone_a_tap_on_the_slider_turns_the_head(on_a_phone, figures):
+    page = on_a_phone(figures["smile"])
+    before, slider = state(page), page.get_by_role("slider", name="turn")
+    box = slider.bounding_box()
+    other = 0.02 if before["now"][1] else 0.98
+    page.touchscreen.tap(box["x"] + other * box["width"], box["y"] + box["height"] / 2)
+    assert state(page)["now"] == [before["now"][0], 2 - before["now"][1], before["now"][2]]
+    assert page.locator("canvas").first.is_visible()
 
 
 # ---- All of them

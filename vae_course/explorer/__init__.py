@@ -14,11 +14,13 @@ from vae_course.explorer.live_vae import playground
 from vae_course.explorer.noise import noise_slider
 from vae_course.explorer.pair import two_images
 from vae_course.explorer.plane import latent_plane
+from vae_course.explorer.smile import asked_smile
 from vae_course.explorer.spread import gradient_spread
 from vae_course.explorer.water import water_level
 
 __all__ = [
     "LiveFigure",
+    "asked_smile",
     "best_picture",
     "edge_blur",
     "elbo_gap",
