@@ -5,7 +5,12 @@ import math
 import pytest
 import torch
 from torch import nn
-from torch.distributions import MultivariateNormal, kl_divergence
+from torch.distributions import (
+    Categorical,
+    MixtureSameFamily,
+    MultivariateNormal,
+    kl_divergence,
+)
 
 from vae_course.evaluation import (
     encode_all,
@@ -273,6 +278,31 @@ def test_the_kl_of_a_prior_without_a_formula_is_averaged_over_the_draws_of_the_b
         error = estimate(kls)
         assert abs(error.mean - one.item()) < 5 * error.standard_error
     assert torch.equal(model.sample(4, noise=False)[0], model.decode(torch.zeros(1, 2)).mean[0])
+
+
+def test_the_bounds_of_a_mixture_are_those_of_the_mixture_that_it_makes(two_hills):
+    """With a linear decoder p(x) is a mixture of normal distributions, and torch has it."""
+    torch.manual_seed(0)
+    encoder, decoder = nn.Linear(3, 4), nn.Linear(2, 3)
+    encoder.weight.data.zero_()
+    encoder.bias.data = torch.tensor([0.0, 0.0, 0.7, 0.7])  # q is wide, whatever x
+    prior = GaussianMixture(2, components=2).fit(two_hills)
+    model = PictureVAE((3,), 2, encoder, decoder, std=0.5, prior=prior).requires_grad_(False)
+    w, spread = decoder.weight, prior.scale_trils @ prior.scale_trils.mT
+    parts = MultivariateNormal(
+        prior.means @ w.T + decoder.bias, w @ spread @ w.T + 0.25 * torch.eye(3)
+    )
+    known = MixtureSameFamily(Categorical(logits=prior.logits), parts)
+    x = known.sample((20,))
+    bound = importance_weighted_bounds(model, x, 10_000, progress=False)
+    assert torch.allclose(bound, known.log_prob(x), atol=0.1)
+    elbo = estimate_elbo(model, x, n_samples=200)
+    one = importance_weighted_bounds(model, x.repeat(200, 1), 1, progress=False)
+    assert elbo["total"].mean == pytest.approx(one.mean().item(), abs=0.5)
+    assert elbo["total"].mean < known.log_prob(x).mean() - 1  # such a q is far from the posterior
+    model.prior = StandardNormal(2)
+    other = importance_weighted_bounds(model, x, 10_000, progress=False)
+    assert (other - known.log_prob(x)).abs().max() > 0.5
 
 
 @each_prior

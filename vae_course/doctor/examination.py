@@ -19,6 +19,7 @@ from vae_course.doctor.kept import Kept, undisturbed
 from vae_course.doctor.loss.caller import Frame, Loss
 from vae_course.doctor.loss.doubts import judge_gain
 from vae_course.doctor.loss.families import NONE, UNKNOWN, Rescaled
+from vae_course.doctor.loss.prior import own_prior
 from vae_course.doctor.loss.reading import understand
 from vae_course.doctor.loss.spread import meaning_at_rest, read_spread
 from vae_course.doctor.loss.terms import at_training_batch, judge_law, judge_use
@@ -58,6 +59,7 @@ def examine(
     sample: Callable | None = None,
     spread: str | None = None,
     beta: float | None = None,
+    prior=None,
     batch_size: int | None = None,
     most: int = 2000,
     at_once: int = 500,
@@ -77,6 +79,9 @@ def examine(
     spread  "log_std", "log_var", "std" or "var"; if it is not given it is found from named fields,
             from `sample`, or from the noise that training has settled on
     beta    the KL weight you mean to use; 1 if it is not given
+    prior   p(z), if it is not N(0, I): with log_prob(z) -> (N,) and sample(n), as those of
+            models.priors and torch.distributions; if it is not given, that of the object whose
+            method encode is. The KL to it is then averaged over draws
     batch_size  the batch that you train with, if your loss holds it as a number
     most, at_once  how many pictures are looked at, of each set, and how many at a time
     gigabytes  fewer are looked at where 12 times their size would be more than that; at least 50
@@ -105,13 +110,15 @@ def examine(
     if broken := judge_numbers(images):
         return sorted_report(broken, {"pixels D": images[0].numel()})
     twins = [] if test is None else judge_overlap(images, test)
-    models = Kept(encode, decode, sample)
+    owner = getattr(encode, "__self__", None)
+    models = Kept(encode, decode, sample, prior)
     judge = Kept(loss, copies=models.copies)
     with undisturbed(models, judge), torch.no_grad():
         patient = Patient(encode, decode, _some(images, seed, most), at_once)
         if broken := symptoms.judge_finite(patient):
             raw = judge_scale_of_input(patient.pictures, works=False)
             return sorted_report([*raw, *broken], {"pixels D": patient.pixels})
+        patient.prior = _own_prior(patient, prior, owner)
         law, on_loss = None, []
         declared = spread or patient.posterior(patient.pictures[:2]).meaning
         if loss is not None:  # kept anew: its modules now rest
@@ -136,11 +143,17 @@ def _positives(patient: Patient, declared: str | None) -> tuple[bool, ...]:
     )
 
 
+def _own_prior(patient: Patient, prior, owner):
+    mean = patient.posterior(patient.pictures[:2]).mean
+    return own_prior(prior, owner, mean.shape[1:], mean)
+
+
 def _frame(patient: Patient) -> Frame:
     low, high = (part.item() for part in torch.aminmax(patient.pictures))
     mean = patient.posterior(patient.pictures[:2]).mean.shape[1:]
     picture = patient.pictures.shape[1:]
-    return Frame(picture, mean, patient.template, patient.pictures.device, low, high)
+    device = patient.pictures.device
+    return Frame(picture, mean, patient.template, device, low, high, patient.prior)
 
 
 def _examined(patient, law, test, sample, declared, beta, seed) -> Report:
@@ -188,7 +201,7 @@ def _has_learned(patient, posterior, see) -> bool:
 
 def _at_rest(patient, seen) -> bool:
     """A collapsed model that has arrived: it paints the mean picture, and its KL is all but 0."""
-    return seen.kl.sum().item() < 0.05 and seen.rmse < 1.01 * _flat_error(patient)
+    return seen.nats < 0.05 and seen.rmse < 1.01 * _flat_error(patient)
 
 
 def _as_certain(found: list[Finding], law, at_rest: bool) -> list[Finding]:
@@ -276,7 +289,7 @@ def _measurements(patient, law, seen, meaning) -> dict[str, float | str]:
         "pixels D": patient.pixels,
         "latents d": seen.mean.shape[1],
         "latents in use": int(seen.active.sum()),
-        "KL, nats a picture": seen.kl.sum().item(),
+        "KL, nats a picture": seen.nats,
         "E(μ² + σ²), latents in use": moments.mean().item() if len(moments) else "none in use",
         "RMSE at sampled z": seen.rmse,
         "RMSE of the mean picture": _flat_error(patient),

@@ -57,9 +57,7 @@ def read_posterior(answer) -> Posterior:
     return Posterior(mean, spread, _meaning(answer))
 
 
-CANNOT = (
-    "; the doctor examines one Gaussian posterior against a normal prior, and cannot express this"
-)
+CANNOT = "; the doctor examines one Gaussian posterior against one prior, and cannot express this"
 
 
 def _require_one_gaussian(answer) -> None:
@@ -107,11 +105,12 @@ class Patient:
 
     `pictures` are (N, ...). Answers come without gradients, `at_once` pictures at a time. With
     `positive` the encoder's spread is σ or σ² itself, and is turned into its logarithm here.
+    `prior` is None for N(0, I).
     """
 
     def __init__(self, encode: Callable, decode: Callable, pictures: Tensor, at_once: int = 500):
         self.encode, self.decode, self.pictures, self.at_once = encode, decode, pictures, at_once
-        self.positive = False
+        self.positive, self.prior = False, None
         self.template = self._first(encode, decode)
         read = read_picture(self.template)
         if read.point.numel() != pictures[:2].numel():

@@ -5,12 +5,23 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.distributions import Normal
 
 from vae_course.doctor.advice import finding
+from vae_course.doctor.loss.prior import draws_of, log_density
 from vae_course.doctor.patient import Patient, Posterior
 from vae_course.doctor.report import Finding, number
 
 ACTIVE = 0.01  # Var_x(μ_j) above which a latent is used (Burda et al. 2015, Sec. 5.2)
+
+
+@dataclass(frozen=True)
+class OwnPrior:
+    """The mean KL to it, nats a picture, and its mean and standard deviation in each latent."""
+
+    kl: float
+    mean: Tensor
+    std: Tensor
 
 
 @dataclass(frozen=True)
@@ -20,7 +31,7 @@ class Behaviour:
     `errors`: squared error at one draw of z, averaged over pixels, (N,); `shuffled`: the same
     with another picture's z. `reconstructions` are made from the posterior mean, (N, ...).
     `constant`: the decoder's output is one and the same. `scale` is its own output for σ, (N, ...)
-    or None.
+    or None. `own` is None where the prior is N(0, I).
     """
 
     mean: Tensor
@@ -31,6 +42,7 @@ class Behaviour:
     reconstructions: Tensor
     constant: bool
     scale: Tensor | None
+    own: OwnPrior | None = None
 
     @property
     def active(self) -> Tensor:
@@ -45,8 +57,20 @@ class Behaviour:
 
     @property
     def kl(self) -> Tensor:
-        """KL to the prior of each latent, averaged over pictures: (d,), nats."""
+        """KL to N(0, 1) of each latent, averaged over pictures: (d,), nats."""
         return (0.5 * (self.std**2 + self.mean**2 - 1) - self.std.log()).mean(0)
+
+    @property
+    def nats(self) -> float:
+        """KL to the prior, averaged over pictures; by one draw each where it has no formula."""
+        return self.kl.sum().item() if self.own is None else self.own.kl
+
+    @property
+    def placed(self) -> tuple[Tensor, Tensor]:
+        """Means and standard deviations (N, d), in units of the prior's own."""
+        if self.own is None:
+            return self.mean, self.std
+        return (self.mean - self.own.mean) / self.own.std, self.std / self.own.std
 
 
 def observe(
@@ -68,7 +92,19 @@ def observe(
         reconstructions=see(patient.picture(posterior.mean).point),
         constant=bool((drawn.point == drawn.point[:1]).all()),
         scale=drawn.scale,
+        own=None if patient.prior is None else _own(patient.prior, posterior.mean, std, z),
     )
+
+
+def _own(prior, mean: Tensor, std: Tensor, z: Tensor) -> OwnPrior:
+    log_q = Normal(mean, std).log_prob(z).flatten(1).sum(1).double().cpu()
+    gap = torch.cat([q - log_density(prior, part) for q, part in _parts(log_q, z)])
+    drawn = draws_of(prior, 4000).to(mean)
+    return OwnPrior(gap.mean().item(), drawn.mean(0), drawn.std(0))
+
+
+def _parts(*tensors: Tensor, size: int = 500):
+    return zip(*(tensor.split(size) for tensor in tensors), strict=True)
 
 
 def judge_latents(seen: Behaviour) -> list[Finding]:
@@ -79,7 +115,7 @@ def judge_latents(seen: Behaviour) -> list[Finding]:
         severity = "note" if active else "error"
         evidence = (
             f"{d - active} of {d} latents have a mean that hardly varies from picture to picture; "
-            f"the KL is {number(seen.kl.sum().item())} nats in all."
+            f"the KL is {number(seen.nats)} nats in all."
         )
         found.append(finding("collapsed_latents", severity, evidence))
     if seen.constant:
@@ -97,7 +133,8 @@ def judge_latents(seen: Behaviour) -> list[Finding]:
 
 def second_moments(seen: Behaviour) -> Tensor:
     """E(μ_j² + σ_j²) of the latents in use: 1 each, at a stationary point of the right loss."""
-    return (seen.mean.square() + seen.std.square()).mean(0)[seen.active]
+    mean, std = seen.placed
+    return (mean.square() + std.square()).mean(0)[seen.active]
 
 
 def nats_by_rescaling(seen: Behaviour) -> float:
@@ -106,7 +143,7 @@ def nats_by_rescaling(seen: Behaviour) -> float:
     ½ Σ (v + m² - 1 - log v), with m the mean of μ and v the mean of (μ - m)² + σ²: the KL from
     N(m, v) to the prior. The decoder can undo the change, so that nothing else moves.
     """
-    mean, std = seen.mean.double()[:, seen.active], seen.std.double()[:, seen.active]
+    mean, std = (part.double()[:, seen.active] for part in seen.placed)
     m, v = mean.mean(0), mean.var(0, correction=0) + std.square().mean(0)
     return (0.5 * (v + m**2 - 1 - v.log())).sum().item()
 
@@ -118,7 +155,7 @@ def judge_aggregate(seen: Behaviour, kl_is_right: bool = False) -> list[Finding]
     """
     if not seen.active.any():
         return []
-    second, first = second_moments(seen), seen.mean.mean(0)[seen.active].abs().max().item()
+    second, first = second_moments(seen), seen.placed[0].mean(0)[seen.active].abs().max().item()
     average = second.mean().item()
     lowest, highest = second.min().item(), second.max().item()
     if 0.8 < average < 1.25 and lowest > 0.5 and highest < 2 and first < 0.3:
@@ -128,10 +165,15 @@ def judge_aggregate(seen: Behaviour, kl_is_right: bool = False) -> list[Finding]
     far = not 0.65 < average < 2.5 or lowest < 0.2 or highest > 5 or first > 1
     evidence = (
         f"Over the latents in use E(μ² + σ²) is {number(average)} on average, from "
-        f"{number(lowest)} to {number(highest)}, and a mean lies {number(first)} from 0. A new "
-        f"scale and origin for each would save {number(nats_by_rescaling(seen))} nats of KL, with "
-        "the same reconstructions."
+        f"{number(lowest)} to {number(highest)}, and a mean lies {number(first)} from 0"
     )
+    if seen.own is None:
+        evidence += (
+            f". A new scale and origin for each would save {number(nats_by_rescaling(seen))} nats "
+            "of KL, with the same reconstructions."
+        )
+    else:
+        evidence += ", in units of your prior's mean and standard deviation."
     severity = "warning" if far and not kl_is_right else "note"
     return [finding("aggregate_misses_prior", severity, evidence)]
 

@@ -64,7 +64,7 @@ def alive(answer):
 class Frame:
     """The shapes that a loss meets: of one picture and one mean, and an answer of decode to two.
 
-    `low`, `high`: the range of the pictures.
+    `low`, `high`: the range of the pictures. `prior`: None for N(0, I).
     """
 
     picture: torch.Size
@@ -73,6 +73,7 @@ class Frame:
     device: torch.device
     low: float = 0.0
     high: float = 1.0
+    prior: object = None
 
     @property
     def pixels(self) -> int:

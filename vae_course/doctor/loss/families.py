@@ -37,6 +37,10 @@ class Family:
         """The fixed σ (or Laplace's scale) that so many log-likelihoods of σ = 1 stand for."""
         return None
 
+    def blur(self, points: list[dict]) -> float:
+        """How far the features may be off, over how much they vary; 0 for a formula."""
+        return 0.0
+
     def normaliser(self, sigma: float, pixels: int) -> float:
         """The constant of a whole likelihood with the fixed scale `sigma`, nats an example."""
         return 0.0

@@ -20,6 +20,7 @@ from vae_course.doctor.loss.families import (
     Family,
     rescaled,
 )
+from vae_course.doctor.loss.prior import KlToPrior, kls_to
 
 POINTS = 16
 FITS = 1e-3  # largest relative residual of a formula that fits; those that do reach 1e-6
@@ -123,7 +124,14 @@ def _kl(probe: Probe) -> Term:
     """The term on the encoder's answer, near the prior and far from it."""
     rest = _quiet_rest(probe)
     families = [KL_OF_LOG_STD, KL_OF_LOG_VAR] if probe.noisy else [KL]
-    near = _fit(probe, [_posterior_point(probe, rest) for _ in range(POINTS)], families, POSTERIOR)
+    points = [_posterior_point(probe, rest) for _ in range(POINTS)]
+    if probe.frame.prior is not None:
+        like = torch.zeros((), device=probe.frame.device)
+        term = _fit(probe, points, kls_to(probe.frame.prior, like), POSTERIOR)
+        if term.family is not UNKNOWN:
+            return _whole_kl(term)
+        return _whole_kl(_fit(probe, points, families, POSTERIOR))
+    near = _fit(probe, points, families, POSTERIOR)
     far = _fit(probe, [_far_point(probe, rest) for _ in range(POINTS)], families, POSTERIOR)
     return _whole_kl(replace(far, piecewise=True) if _is_piecewise(near, far) else near)
 
@@ -162,7 +170,11 @@ def _is_piecewise(near: Term, far: Term) -> bool:
 
 
 def _whole_kl(term: Term) -> Term:
-    """Four weights, where the fit had three."""
+    """Four weights, where the fit had three, or one: those of the same multiple of a KL."""
+    if isinstance(term.family, KlToPrior):
+        (b,) = term.weights
+        of_std, of_var = (0.5 * b, 0.5 * b, 0.0, -b), (0.5 * b, 0.0, 0.5 * b, -0.5 * b)
+        return replace(term, weights=of_std if term.family.meaning == "log_std" else of_var)
     if term.family is KL_OF_LOG_STD:
         mean, double, log = term.weights
         return replace(term, family=KL, weights=(mean, double, 0.0, log))
@@ -196,9 +208,12 @@ def _fit(probe: Probe, points: list[dict], families: list[Family], moved: tuple)
     best = min(range(len(fits)), key=lambda i: fits[i][0])
     residual, weights = fits[best]
     blurred = min(0.05, 10 * rounding / values.std().item())
-    if residual > max(FITS, blurred, 2 * noise):
+    blur = families[best].blur(points)
+    if residual > max(FITS, blurred, 2 * noise, 2 * blur):
         return Term(UNKNOWN, (), values.mean().item(), power, even=even, squared=squared)
-    return Term(families[best], tuple(weights[:-1]), weights[-1], power, even=even, noise=noise)
+    return Term(
+        families[best], tuple(weights[:-1]), weights[-1], power, even=even, noise=noise + blur
+    )
 
 
 def _noise(draws: torch.Tensor) -> float:
@@ -242,7 +257,7 @@ def _constant(probe: Probe, *terms: Term) -> float:
     """The loss at rest, per example, less the features of both terms there; nan if unknown."""
     powers = {term.batch_power for term in terms}
     known = all(term.weights and not term.piecewise for term in terms)
-    if len(powers) > 1 or not known or probe.noisy:
+    if len(powers) > 1 or not known or probe.noisy or probe.frame.prior is not None:
         return math.nan
     at = probe.middle()
     value = probe.value(at) / probe.count ** powers.pop()

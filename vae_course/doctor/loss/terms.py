@@ -10,6 +10,7 @@ from vae_course.doctor.loss.constants import judge_constant
 from vae_course.doctor.loss.doubts import judge_doubts
 from vae_course.doctor.loss.families import NONE, UNKNOWN
 from vae_course.doctor.loss.kl import judge_kl
+from vae_course.doctor.loss.prior import KlToPrior, judge_own_prior
 from vae_course.doctor.loss.probe import LossLaw, Term
 from vae_course.doctor.loss.weights import Scales, Weighed, judge_weights, weigh
 from vae_course.doctor.patient import Patient
@@ -22,7 +23,12 @@ def judge_law(law: LossLaw) -> list[Finding]:
     """What the loss alone shows, without a model."""
     pixels, latents = law.probe.frame.pixels, law.probe.frame.latents
     found = judge_terms(law) + judge_doubts(law) + judge_decoder_scale(law.reconstruction)
-    if law.kl.understood:
+    if law.probe.frame.prior is not None:
+        found = [f for f in found if f.name not in ("kl_unknown", "kl_wrong_form")]
+        found += judge_own_prior(law.kl)
+    if law.kl.understood and (
+        law.probe.frame.prior is None or isinstance(law.kl.family, KlToPrior)
+    ):
         found += judge_kl(law.kl, law.kl.noise)
     return found + judge_constant(law, pixels, latents)
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from vae_course.doctor.advice import finding
 from vae_course.doctor.examination import sorted_report
+from vae_course.doctor.loss.prior import own_prior
 from vae_course.doctor.report import Finding, Report, number
 from vae_course.doctor.watch.draws import Draw
 from vae_course.doctor.watch.judged import judge_draw, judge_heads, judge_step, judge_target
@@ -33,7 +34,7 @@ class Seen:
 
     def __init__(self, model: nn.Module):
         self._trace, self._names = Trace(), dict(model.named_parameters())
-        self._training = model.training
+        self._training, self._model = model.training, model
         self.gradients: dict[str, float | None] = {}
 
     @property
@@ -123,6 +124,11 @@ class Seen:
                 f"sequence of latents{CANNOT}"
             )
         draw = self._draw
+        if draw is not None and own_prior(None, self._model, draw.mean.shape[1:], draw.mean):
+            raise ValueError(
+                "the model's prior is not N(0, I), and the gradients of one step do not show the "
+                "KL to it: examine(encode, decode, images, loss, prior=...) judges it"
+            )
         if draw is not None and (
             len(learned) > 1
             or draw.z.numel() > draw.mean.numel()
