@@ -38,7 +38,8 @@ def asked_smile(
     """
     if missing := STOPS.keys() - directions.keys():
         raise ValueError(f"a direction is missing: {', '.join(sorted(missing))}")
-    first, read = {"decoded": [], "painted": []}, {"decoded": [], "painted": []}
+    first: dict[str, list[Tensor]] = {"decoded": [], "painted": []}
+    read: dict[str, list[float]] = {"decoded": [], "painted": []}
     for state in product(*STOPS.values()):  # the smile changes fastest
         for kind, pictures in _both(model, codes, directions, factors, state).items():
             first[kind].append(pictures[0])
@@ -75,7 +76,7 @@ def _most_apart(seen: Mapping[str, Tensor]) -> tuple[int, int, int]:
     """Glasses, turn and smile where no smile is asked for on a turned head: numbers of stops."""
     neutral, ends = STOPS["smile"].index(0), (0, SHAPE[1] - 1)
     apart = (seen["decoded"] - seen["painted"])[:, ends, neutral].abs()
-    glasses, end = divmod(apart.argmax().item(), len(ends))
+    glasses, end = divmod(int(apart.argmax()), len(ends))
     return glasses, ends[end], neutral
 
 
