@@ -78,6 +78,7 @@ SIZES = {  # of the encoder's and the decoder's layers, and how long
     "pythae_fast": ([784, 400, 80, 400, 784], 120),
     "altosaar": ([784, 256, 256, 256, 256, 256, 784], 167),
     "ours": ([784, 300, 300, 20, 300, 300, 784], 20_000 * 100 / 60_000),
+    "altosaar_draw": ([784, 256, 256, 256, 256, 256, 784], 167),
     "burda": ([784, 200, 200, 100, 200, 200, 784], 3280),
     "iwae5": ([784, 200, 200, 100, 200, 200, 784], 3280),
 }
@@ -176,6 +177,14 @@ def test_altosaar_has_the_loss_of_its_source_from_the_best_look():
         assert loss == pytest.approx(min(seen.values()), abs=own_error)
         assert abs(seen[91] - 103.31) < abs(loss - 103.31)
         assert record["measured"]["minus_bound_128"][0] < loss
+
+
+def test_the_kl_of_one_draw_costs_altosaar_half_a_nat_or_more():
+    (record,), (row, *_) = committed("altosaar_draw"), committed("altosaar")
+    assert record["seed"] == row["seed"]
+    both = zip(record["curve"], row["curve"], strict=False)
+    more = [draw[1] - formula[1] for draw, formula in both if draw[0] >= 39]
+    assert len(more) >= 5 and min(more) > 0.5
 
 
 # ---- A run
