@@ -11,6 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from PIL import Image
 from torch import nn
 
@@ -112,7 +113,16 @@ PAINTERS = {
     ),
 }
 
+SOFT = F.interpolate(F.avg_pool2d(IMAGES, 2, 2), (6, 5)) + 0.05
+CURES = {"soft": SOFT, "off": 1 - IMAGES, "as they are": IMAGES}
+
+
+def cures(images=IMAGES, answers=CURES, strength=1.5, std=0.3):
+    return explorer.cures(images, answers, strength=strength, std=std, caption="c")
+
+
 EVERY = {
+    "cures": cures,
     "latent_plane": latent_plane,
     "loss_calculator": loss_calculator,
     "noise_slider": noise_slider,
@@ -457,6 +467,52 @@ def test_what_does_not_fit_a_noise_slider_is_an_error():
         explorer.noise_slider({0.1: model}, IMAGES, caption="c")
     with pytest.raises(ValueError, match="grey"):
         explorer.noise_slider({0.1: model, 1.0: model}, IMAGES[0], caption="c")
+
+
+def test_the_cures_stand_where_torch_measures_them():
+    data = cures().data
+    errors, sharp = zip(*data["points"], strict=True)
+    assert data["names"] == list(CURES)
+    for name, error in zip(CURES, errors, strict=True):
+        right = F.mse_loss(CURES[name], IMAGES, reduction="sum") / 60
+        assert error == pytest.approx(right.item(), rel=1e-5, abs=1e-9)
+    # A picture turned into its negative has the same detail.
+    assert sharp[1:] == pytest.approx((1, 1), rel=1e-5) and sharp[0] < 0.8
+    assert data["nats"] == pytest.approx(1 / 0.18)
+
+
+@pytest.mark.parametrize("strength", [0.0, 0.35, 1.5, 7.0])
+def test_the_filters_curve_is_what_filtered_pictures_measure(strength):
+    made = torch.stack([by_hand(picture, strength) for picture in SOFT[:, 0]])[:, None]
+    again = {"soft": made, "as they are": IMAGES}
+    (right, _), curve = cures(answers=again).data["points"], cures().data["curve"]
+    ours = [a + b * strength + c * strength**2 for a, b, c in curve]
+    assert ours == pytest.approx(right, rel=1e-4)
+
+
+def by_hand(picture, strength):
+    """Away from the average of what is at most one pixel off: loops, no pooling."""
+    made = picture.clone()
+    for row in range(6):
+        for column in range(5):
+            around = picture[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            made[row, column] += strength * (picture[row, column] - around.mean())
+    return made
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"answers": {"soft": SOFT}}, "at least 2 answers, not 1"),
+        ({"images": IMAGES[0]}, "grey pictures"),
+        ({"answers": CURES | {"short": SOFT[:9]}}, r"short should be .* is \(9, 1, 6, 5\)"),
+        ({"strength": 0.0}, "positive"),
+        ({"std": -1.0}, "positive"),
+    ],
+)
+def test_what_are_no_cures_is_an_error(options, message):
+    with pytest.raises(ValueError, match=message):
+        cures(**options)
 
 
 def test_the_distance_for_a_mean_is_the_one_whose_optimum_it_is():

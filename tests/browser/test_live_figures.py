@@ -16,6 +16,7 @@ from torch.nn.functional import avg_pool2d, interpolate, mse_loss, pad
 
 from vae_course import explorer
 from vae_course.data.drawn.faces import render_faces, sample_factors
+from vae_course.evaluation import laplacian_variance
 from vae_course.evaluation.factor_reader import fit_reader
 from vae_course.exact import LinearVAE, fit_linear_vae, fit_two_images
 from vae_course.exact.rate_distortion import RateDistortion, linear_rate_distortion
@@ -28,7 +29,7 @@ FAST = 8  # milliseconds of script for one move
 
 OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
 KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-KINDS += ["calculator", "water", "average", "smile"]
+KINDS += ["calculator", "water", "average", "smile", "cures"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -173,6 +174,14 @@ def smiling():
     return explorer.asked_smile(vae, reader, torch.randn(3, 4), directions, factors, caption="c")
 
 
+@cache
+def answers():
+    """A soft answer that leaves the range of greys, another, and one of sharp pictures: by name."""
+    images = blobs()[:40]
+    soft = 1.4 * avg_pool2d(images, 3, 1, 1) - 0.2
+    return images, {"squared error": soft, "pooled edges": images**2, "one drawn": images.flip(0)}
+
+
 def plane(models, *names):
     chosen = {name: models[name] for name in names}
     return explorer.latent_plane(chosen, *pictures(), caption="c")
@@ -194,6 +203,7 @@ def figures(models):
         "two humps": explorer.elbo_gap(humps=2),
         "calculator": explorer.loss_calculator(blobs(), caption="c"),
         "average": explorer.best_picture(narrow_vae(), *senders(), caption="c"),
+        "cures": explorer.cures(*answers(), strength=1.2, std=0.3, caption="c"),
         "water": explorer.water_level(avg_pool2d(blobs(), 4), caption="c", others=OTHERS),
         "smile": smiling(),
         "live VAE": explorer.playground(),
@@ -461,6 +471,48 @@ def test_the_point_goes_to_the_nearest_model(open_page, figures):
     for key, index in (("ArrowRight", 2), ("ArrowUp", 1), ("ArrowLeft", 0), ("ArrowLeft", 0)):
         page.keyboard.press(key)
         assert state(page)["index"] == index
+
+
+# ---- Cures for blur
+
+
+@pytest.mark.parametrize("strength", [0, 0.35, 1.75])
+def test_the_filter_is_torchs_in_pictures_and_numbers(open_page, figures, strength):
+    page, (images, made) = open_page(figures["cures"]), answers()
+    soft = made["squared error"]
+    assert state(page)["name"] == "filter" and state(page)["strength"] == pytest.approx(1.2)
+    page.get_by_role("slider", name="strength").fill(str(strength))
+    at, around = state(page), avg_pool2d(soft, 3, 1, 1, count_include_pad=False)
+    assert at["strength"] == pytest.approx(strength)
+    right = torch.lerp(around, soft, 1.0 + strength)
+    row = 255 * right[:8, 0].permute(1, 0, 2).flatten().clamp(0, 1)
+    assert (painted(page, 1) - row).abs().max() <= 0.51
+    error = mse_loss(right, images, reduction="sum").item() / 40
+    assert at["error"] == pytest.approx(error, rel=1e-4)
+    sharp = laplacian_variance(right).mean() / laplacian_variance(images).mean()
+    assert at["sharpness"] == pytest.approx(sharp.item(), rel=1e-4)
+    before = mse_loss(soft, images, reduction="sum").item() / 40
+    nats = (error - before) / 0.18
+    assert at["lost"] == pytest.approx(nats, rel=1e-3, abs=1e-3)
+    told = page.locator(".lf-readout").text_content()
+    assert f"filter, {strength:.2f} times" in told and f"{abs(nats):.1f} nats" in told
+
+
+def test_a_cure_is_chosen_by_its_button_or_its_point(open_page, figures):
+    page, (_, made) = open_page(figures["cures"]), answers()
+    dots = page.locator("svg .lf-dot")
+    for index, (name, answer) in enumerate(made.items()):
+        page.get_by_label(name, exact=True).check()
+        assert state(page)["name"] == name
+        row = 255 * answer[:8, 0].permute(1, 0, 2).flatten().clamp(0, 1)
+        assert (painted(page, 1) - row).abs().max() <= 0.51
+        page.get_by_label("filter", exact=True).check()
+        page.mouse.click(*middle_of(dots.nth(index)))
+        at = state(page)  # where the filter is at strength 0, both are right
+        assert at["name"] == name or (index, at["strength"]) == (0, 0)
+        assert page.get_by_label(at["name"], exact=True).is_checked()
+    page.keyboard.press("ArrowRight")  # on along the curve of the filter
+    assert state(page)["name"] == "filter" and page.get_by_label("filter", exact=True).is_checked()
 
 
 # ---- The gap of the bound

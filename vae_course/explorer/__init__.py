@@ -8,6 +8,7 @@ from vae_course.explorer.average import best_picture
 from vae_course.explorer.blur import edge_blur
 from vae_course.explorer.bowl import kl_bowl
 from vae_course.explorer.calculator import loss_calculator
+from vae_course.explorer.cures import cures
 from vae_course.explorer.fragment import LiveFigure
 from vae_course.explorer.gap import elbo_gap
 from vae_course.explorer.live_vae import playground
@@ -22,6 +23,7 @@ __all__ = [
     "LiveFigure",
     "asked_smile",
     "best_picture",
+    "cures",
     "edge_blur",
     "elbo_gap",
     "gradient_spread",

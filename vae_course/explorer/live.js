@@ -156,17 +156,20 @@ function slider(parent, { name, spoken, low, high, step, start, text }, onMove) 
   return { set, input };
 }
 
-// Radio buttons. `options` are the texts; onChoose is called with the number of the chosen one.
+// Radio buttons. `options` are the texts; onChoose is called with the number of the chosen one. What
+// comes back chooses one without calling it.
 function choice(parent, name, options, onChoose, start = 0) {
   const row = add(parent, "div", { class: "row choice", role: "radiogroup", "aria-label": name });
   add(row, "span", { class: "name", "aria-hidden": "true" }, name);
-  options.forEach((text, index) => {
+  const inputs = options.map((text, index) => {
     const label = add(row, "label");
     const input = add(label, "input", { type: "radio", name: `${root.id}-${name}` });
     input.checked = index === start;
     add(label, "span", {}, text);
     input.addEventListener("change", () => onChoose(index));
+    return input;
   });
+  return (index) => (inputs[index].checked = true);
 }
 
 // A line that is seen at once, and spoken when the moves have paused.
