@@ -463,15 +463,16 @@ The first stage of latent diffusion ([Rombach et al. 2022](https://arxiv.org/abs
 
 $$\underbrace{\lVert x - \hat x \rVert_1}_{\text{pixels}} + \underbrace{\lVert \varphi(x) - \varphi(\hat x) \rVert^2}_{\text{perceptual}} + \underbrace{w \cdot \text{critic}}_{\text{adversarial}} + \underbrace{10^{-6}\, \mathrm{KL}}_{\text{or a codebook}}.$$
 
-You have seen each part.
+You have seen each part, or its small brother.
 
 | part | what it does | where |
 |---|---|---|
 | many latents, a tiny KL | a rate so high that little is left open, so that there is little to invent | more nats, above |
 | absolute error | a Laplace likelihood: the best answer is a *median*, which is as unsure as a mean | [chapter 6](06_learned_variance.ipynb) |
-| perceptual term | sharp where features have a gap; the features of a large network, pooled several times | first cure |
-| critic on patches | texture that pixels cannot ask for; invented where $z$ is silent | second cure |
-| codebook in place of the KL | codes that can be counted | third cure |
+| perceptual term | **LPIPS** ([Zhang et al. 2018](https://arxiv.org/abs/1801.03924)): the features are layers of a network trained on photographs, pooled several times, so that they have a gap. Each position's features are brought to length 1, and each channel has a weight that was fitted to what people find alike | [pooled edges](12_sharper_pictures.ipynb) |
+| critic | a **patch critic** ([Isola et al. 2017](https://arxiv.org/abs/1611.07004)): a convolutional network that says *real* or not for each patch, and not for the whole picture. So it asks for texture, and leaves the layout to the other terms. It invents where $z$ is silent | [second cure](12_sharper_pictures.ipynb) |
+| weight $w$ | an **adaptive weight** ([Esser et al. 2021](https://arxiv.org/abs/2012.09841)): at each step the length of the other terms' gradient at the decoder's last layer, over that of the critic's, times a constant. So both pull about equally hard, whatever their units | new |
+| codebook in place of the KL | codes that can be counted | above |
 | a diffusion in $z$ | the prior, fitted afterwards | [chapter 11](11_prior.ipynb) |
 
 So the pictures are sharp because of the rate first, and of the answer second. And the loss as a whole is no ELBO of any decoder. It is a recipe for a good *code*, and the density is learned in the second stage, over codes.
