@@ -92,6 +92,11 @@ def exact_reader():
     return fit_reader(render_faces(factors), factors, ridge=1e-8)
 
 
+def smiles_read(likes, directions=ONE_UNIT):
+    """What the reader sees of a painter that is asked for each state."""
+    return smile.in_every_state(Painter(likes), exact_reader(), CODES, directions, FACES)[1]
+
+
 def asked_smile(likes=lambda factors: 0.6 * factors["smile"], directions=ONE_UNIT):
     return explorer.asked_smile(
         Painter(likes), exact_reader(), CODES, directions, FACES, caption="c"
@@ -139,9 +144,16 @@ EVERY = {
 }
 
 
+MAKE_NETWORKS = {"latent_plane", "noise_slider", "best_picture"}  # which draws their weights
+
+
 @pytest.fixture(scope="module", params=EVERY)
 def figure(request):
-    return EVERY[request.param]()
+    """Made once; the caller's random numbers stay as they are."""
+    before = torch.get_rng_state()
+    made = EVERY[request.param]()
+    assert request.param in MAKE_NETWORKS or torch.equal(torch.get_rng_state(), before)
+    return made
 
 
 class Parts(HTMLParser):
@@ -263,15 +275,7 @@ def test_a_text_that_is_missing_is_an_error(missing):
         explorer.LiveFigure(kind="bowl", still=still, data={}, **texts)
 
 
-def test_the_callers_random_numbers_stay_as_they_are():
-    for make in EVERY.values():
-        torch.manual_seed(3)
-        torch.rand(0)
-        models_made = make.__name__ in ("latent_plane", "noise_slider", "best_picture")
-        if not models_made:  # these make networks, which draws
-            before = torch.get_rng_state()
-            make()
-            assert torch.equal(torch.get_rng_state(), before)
+def test_with_networks_at_hand_the_callers_random_numbers_stay_as_they_are():
     model, noisy = small(), {std: small(VAE, 3, std=std) for std in (1.0, 0.1)}
     vae, before = small(VAE), torch.get_rng_state()
     best_picture(vae)
@@ -531,33 +535,37 @@ def test_what_does_not_make_a_pair_is_an_error():
 
 @pytest.mark.parametrize("likes, right", PAINTERS.values(), ids=PAINTERS)
 def test_the_smile_that_is_seen_is_the_mean_of_those_that_are_painted(likes, right):
-    data = asked_smile(likes).data
+    read = smiles_read(likes)
     states = [(turn, asked) for turn in smile.STOPS["turn"] for asked in smile.STOPS["smile"]] * 2
     seen = [right(asked, turn) for turn, asked in states]
-    assert data["read"]["decoded"] == pytest.approx(seen, abs=5e-3)
-    assert data["read"]["painted"] == pytest.approx([asked for _, asked in states], abs=5e-3)
-    asked, turn, _ = data["start"]
-    assert smile.STOPS["smile"][asked] == 0 and smile.STOPS["turn"][turn] != 0
+    assert read["decoded"] == pytest.approx(seen, abs=5e-3)
+    assert read["painted"] == pytest.approx([asked for _, asked in states], abs=5e-3)
 
 
 def test_a_direction_moves_a_code_by_what_is_asked_beyond_what_is_there():
     halves = ONE_UNIT | {"smile": ONE_UNIT["smile"] / 2}
-    read = asked_smile(lambda f: f["smile"], halves).data["read"]["decoded"]
+    read = smiles_read(lambda f: f["smile"], halves)["decoded"]
     have = FACES["smile"].mean().item()  # of which half stays
     right = [(have + asked) / 2 for asked in smile.STOPS["smile"]] * 6
     assert read == pytest.approx(right, abs=0.05)  # smiles that the reader does not know
 
 
-def test_it_starts_where_a_turn_brings_most_of_a_smile_along():
-    def to_the_left(f):
-        return f["smile"] - 0.4 * (f["turn"] < 0) * (1 + 0.5 * f["glasses"])
+@pytest.mark.parametrize("glasses, turn", [(0, 0), (1, 2)])
+def test_it_starts_where_a_turn_brings_most_of_a_smile_along(glasses, turn):
+    seen = {kind: torch.zeros(smile.SHAPE) for kind in ("decoded", "painted")}
+    seen["decoded"][:, 1] = 2  # the head is straight
+    seen["decoded"][:, :, -1] = -3  # a smile was asked for
+    seen["painted"][glasses, turn, 2] = 0.5
+    assert smile._most_apart(seen) == (glasses, turn, 2)
+    seen["decoded"][1 - glasses, 2 - turn, 2] = 0.6
+    assert smile._most_apart(seen) == (1 - glasses, 2 - turn, 2)
 
-    assert asked_smile(to_the_left).data["start"] == (2, 0, 1)
-    assert asked_smile(lambda f: f["smile"] + 0.2 * (f["turn"] > 0)).data["start"][:2] == (2, 2)
 
-
-def test_the_sheet_shows_the_first_face_in_each_state():
+def test_the_sheet_shows_the_first_face_in_each_state_and_its_numbers():
     data = asked_smile(lambda f: -f["smile"]).data
+    assert data["start"] in [(2, turn, worn) for turn in (0, 2) for worn in (0, 1)]
+    right = [-asked for asked in smile.STOPS["smile"]] * 6
+    assert data["read"]["decoded"] == pytest.approx(right, abs=5e-3)
     with Image.open(io.BytesIO(base64.b64decode(data["sheet"]))) as sheet:
         found = torch.from_numpy(np.array(sheet.convert("RGB"))) / 255
     factors = all_states(1)

@@ -38,12 +38,7 @@ def asked_smile(
     """
     if missing := STOPS.keys() - directions.keys():
         raise ValueError(f"a direction is missing: {', '.join(sorted(missing))}")
-    first: dict[str, list[Tensor]] = {"decoded": [], "painted": []}
-    read: dict[str, list[float]] = {"decoded": [], "painted": []}
-    for state in product(*STOPS.values()):  # the smile changes fastest
-        for kind, pictures in _both(model, codes, directions, factors, state).items():
-            first[kind].append(pictures[0])
-            read[kind].append(reader.read(pictures)["smile"].mean().item())
+    first, read = in_every_state(model, reader, codes, directions, factors)
     seen = {kind: torch.tensor(values).view(SHAPE) for kind, values in read.items()}
     start = _most_apart(seen)
     return LiveFigure(
@@ -62,6 +57,24 @@ def asked_smile(
             "start": start[::-1],
         },
     )
+
+
+@torch.no_grad()
+def in_every_state(
+    model: PictureVAE,
+    reader: FactorReader,
+    codes: Tensor,
+    directions: Mapping[str, Tensor],
+    factors: Mapping[str, Tensor],
+) -> tuple[dict[str, list[Tensor]], dict[str, list[float]]]:
+    """The first face and the mean smile that is read, decoded and painted, state by state."""
+    first: dict[str, list[Tensor]] = {"decoded": [], "painted": []}
+    read: dict[str, list[float]] = {"decoded": [], "painted": []}
+    for state in product(*STOPS.values()):  # the smile changes fastest
+        for kind, pictures in _both(model, codes, directions, factors, state).items():
+            first[kind].append(pictures[0])
+            read[kind].append(reader.read(pictures)["smile"].mean().item())
+    return first, read
 
 
 def _both(model, codes, directions, factors, state) -> dict[str, Tensor]:
