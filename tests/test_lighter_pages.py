@@ -17,6 +17,13 @@ def test_the_second_set_of_icons_goes():
     assert lighter_pages.without_icon_script(ICONS) == '<link href="a.css" />'
 
 
+def test_scripts_for_menus_go():
+    link = '<link rel="preload" as="script" href="../_static/scripts/bootstrap.js?digest=5" />'
+    script = '<script defer src="../_static/scripts/bootstrap.js?digest=5"></script>'
+    theme = '<script defer src="../_static/scripts/pydata-sphinx-theme.js?digest=5"></script>'
+    assert lighter_pages.without_bootstrap(f"{link}\n{script}\n{theme}") == f"\n{theme}"
+
+
 def test_thebe_goes_and_its_neighbours_stay():
     left = lighter_pages.without_thebe(THEBE)
     assert "thebe" not in left.lower() and "https:" not in left

@@ -11,6 +11,10 @@ from beside_pages import put_beside
 from sphinx.application import Sphinx
 
 ICON_SCRIPT = re.compile(r'\s*<script[^>]*src="[^"]*scripts/fontawesome\.js[^"]*"></script>')
+BOOTSTRAP = re.compile(
+    r'\s*<link[^>]*href="[^"]*scripts/bootstrap\.js[^"]*" />'
+    r'|\s*<script[^>]*src="[^"]*scripts/bootstrap\.js[^"]*"></script>'
+)
 THEBE = re.compile(
     r"\s*<script>const THEBE_JS_URL.*?</script>"
     r'|\s*<script[^>]*src="[^"]*sphinx-thebe\.js[^"]*"></script>'
@@ -45,6 +49,11 @@ UNNAMED = re.compile(r'(<a class="[^"]*" href="[^"]*">)(.*?)</a><details([^>]*)>
 def without_icon_script(page: str) -> str:
     """1.5 MB that draw the icons a second time: the style sheet has them, as a font."""
     return ICON_SCRIPT.sub("", page)
+
+
+def without_bootstrap(page: str) -> str:
+    """80 kB that unfold menus and draw names of buttons: menus.js and the browser do it."""
+    return BOOTSTRAP.sub("", page)
 
 
 def without_thebe(page: str) -> str:
@@ -98,6 +107,7 @@ def prompts_that_speak(page: str) -> str:
 
 MENDS = (
     without_icon_script,
+    without_bootstrap,
     without_thebe,
     search_where_it_is_used,
     without_unused_parts,

@@ -18,7 +18,13 @@ FONTS = "vendor/fontawesome/webfonts"
 STYLE = "styles/pydata-sphinx-theme.css"
 # A font in a format that no browser of today asks for; icons drawn a second time, by a script;
 # cells that would run on a server elsewhere; what was there before scripts were made small.
-UNUSED = (f"{FONTS}/*.ttf", "scripts/fontawesome.js*", "sphinx-thebe.*", "**/*.map")
+UNUSED = (
+    f"{FONTS}/*.ttf",
+    "scripts/fontawesome.js*",
+    "scripts/bootstrap.js*",
+    "sphinx-thebe.*",
+    "**/*.map",
+)
 
 QUOTED = re.compile(r':\s*"([^"]{1,7})"')
 ESCAPE = re.compile(r"\\([0-9a-f]{1,6})")

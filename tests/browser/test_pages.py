@@ -171,6 +171,37 @@ def test_what_a_search_shows_is_text_of_pages_and_no_solution(tab, site):
     assert not tab.locator("ul.search a[href*='solutions/']").count()
 
 
+@pytest.mark.parametrize("size", [WIDE, NARROW], ids=["wide", "narrow"])
+def test_the_menu_of_downloads_unfolds_and_folds(size, tab, site):
+    tab.set_viewport_size(size)
+    tab.goto(f"{site}/03_elbo.html", wait_until="load")
+    button, menu = tab.get_by_label("Download this page"), tab.locator(".dropdown-menu")
+
+    def shown():
+        tab.mouse.move(0, 0)  # where the mouse is over the button, the menu shows anyhow
+        assert menu.is_visible() == (button.get_attribute("aria-expanded") == "true")
+        return menu.is_visible()
+
+    assert not shown()
+    button.click()
+    assert shown()
+    box = menu.bounding_box()
+    assert box["x"] >= 0 and box["x"] + box["width"] <= size["width"]
+    menu.get_by_text(".ipynb").click(trial=True)  # nothing covers it
+    tab.mouse.click(8, size["height"] - 100)
+    assert not shown()
+    button.press("Enter")
+    tab.keyboard.press("Tab")
+    assert shown() and menu.evaluate("e => e.contains(document.activeElement)")
+    tab.keyboard.press("Escape")
+    assert not shown() and button.evaluate("e => e === document.activeElement")
+    button.click()
+    assert shown()
+    button.click()
+    assert not shown()
+    assert tab.evaluate("typeof bootstrap") == "undefined"  # nobody else saw to it
+
+
 def test_a_phone_can_open_the_menu(tab, site):
     tab.set_viewport_size(NARROW)
     tab.goto(f"{site}/03_elbo.html")
