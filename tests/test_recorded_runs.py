@@ -189,6 +189,7 @@ def of_wider(bound, seed=0, **changed):
         (99.5, 97.5, "**It explains the difference**: {} 2.00, {} 0.00, within 3 standard errors."),
         (95.5, 97.1, "**It explains the difference**: {} 2.00, {} 0.40, within 3 standard errors."),
         (99.5, 98.5, "**It does not explain the difference**: {} 2.00, {} 1.00."),
+        (101.5, 98.5, "**It does not explain the difference**: {} 4.00, {} 1.00."),  # a large part
         (99.5, 99.4, "**It does not explain the difference**: {} 2.00, {} 1.90."),
         (98.5, 98.4, "**It does not explain the difference**: {} 1.00, {} 0.90."),  # both so-so
         (99.5, 95.5, "**It does not explain the difference**: {} 2.00, {} 2.00."),  # too much
@@ -205,6 +206,7 @@ def test_nothing_is_explained_before_both_runs_have_ended():
     missed, near = [made(bound=99.5)], [of_wider(97.5)]
     assert run_records.explained(ROW, [], near) == []
     assert run_records.explained(ROW, [made(bound=97.0)], near) == []
+    assert not run_records.explains(ROW["published"][1], [made(bound=98.3)], near)
     for changed in ([], [of_wider(97.5, **half)]):
         found = run_records.explained(ROW, missed, changed)
         assert found == ["Whether it explains the difference in −L₅₀ is open."]
