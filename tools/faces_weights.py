@@ -10,6 +10,7 @@ For the model of chapter 10 the numbers were 8 8 0, then 16 8 0 (eyes_and_mouth_
 """
 
 import sys
+from functools import cache
 
 import numpy as np
 import torch
@@ -22,16 +23,17 @@ LOWEST = {"smile": -1.0, "eye_colour": 0.0, "brow": -1.0}
 
 def weights(mouth: float, eyes: float, brows: float) -> torch.Tensor:
     """(64, 64), from 1 up."""
-    faces = sample_factors(400, seed=0, split="train")
     found = torch.ones(64, 64)
     for name, more in {"smile": mouth, "eye_colour": eyes, "brow": brows}.items():
-        share = touched(faces, name)
+        share = touched(name)
         found += more * share / share.max()
     return found
 
 
-def touched(faces: dict[str, torch.Tensor], name: str) -> torch.Tensor:
+@cache
+def touched(name: str) -> torch.Tensor:
     """The share of faces in which a pixel differs between the ends of a factor, (64, 64)."""
+    faces = sample_factors(400, seed=0, split="train")
     lowest, highest = (torch.full_like(faces[name], value) for value in (LOWEST[name], 1))
     ends = [render_faces(faces | {name: value}) for value in (lowest, highest)]
     return ((ends[1] - ends[0]).abs().amax(1) > CHANGED).float().mean(0)
