@@ -41,14 +41,15 @@ const axes = plot(add(panels, "div", { class: "panel alone" }), {
 });
 axes.curve([[axes.x[0], 1], [axes.x[1], 1]], "plain dashed");
 axes.curve(curve, "dashed");
-const marks = data.points.map(([error, sharp], i) => {
-  const mark = axes.dot(error, sharp, ["", "two", "three"][i % 3], 5);
+// A name stands where its point is off the curve, and never outside of the plot.
+data.points.forEach(([error, sharp], i) => {
+  axes.dot(error, sharp, ["", "two", "three"][i % 3], 5);
   const label = axes.note(error, sharp, data.names[i]), [x, y] = axes.at(error, sharp);
-  const right = error > (least + most) / 2;
-  label.setAttribute("text-anchor", right ? "end" : "start");
-  label.setAttribute("x", x + (right ? -9 : 9));
-  label.setAttribute("y", y + 14);
-  return mark;
+  const cheaper = error < (curve.find(([, height]) => height >= sharp) ?? curve.at(-1))[0] - 1e-6;
+  const far = error > (least + most) / 2, wide = 6.5 * data.names[i].length;
+  label.setAttribute("text-anchor", "start");
+  label.setAttribute("x", cheaper || far ? Math.max(x - wide - 5, axes.at(axes.x[0], 0)[0] + 4) : x + 9);
+  label.setAttribute("y", y + (cheaper ? -9 : 14));
 });
 // To the nearest point or place on the curve; by the arrow keys along the curve.
 const places = [...data.points.map((point, i) => [point, i, undefined]),
@@ -82,7 +83,7 @@ const move = publish(
     control.set(strength);
     const nats = lost(), word = nats < 0 ? "gained" : "lost";
     say(`${name()}${now === FILTER ? `, ${show(strength)} times` : ""}: squared error ${show(place()[0])}, ` +
-      `sharpness ${show(place()[1])}` + (now ? `, ${show(Math.abs(nats), 1)} nats ${word}.` : ".") );
+      `sharpness ${show(place()[1])}` + (now ? `, ${show(Math.abs(nats), 1)} nats ${word}.` : "."));
   });
 move(FILTER, data.start);
 ready();
