@@ -34,8 +34,9 @@ def test_every_paper_in_the_bibliography_is_cited():
 
 
 def test_a_link_names_the_first_author_and_a_year():
+    papers = cited_papers.entries(BIB)
     for text, url, name in links():
-        _, entry = cited_papers.entries(BIB)[url]
+        _, entry = papers[url]
         first = entry.persons["author"][0]
         author = " ".join(first.prelast_names + first.last_names)  # van den Oord
         assert text.startswith(author), (text, name)

@@ -130,6 +130,7 @@ def test_a_shell_is_told_what_was_expected(words, file):
     assert left.value.code == 2
 
 
+@pytest.mark.slow
 def test_the_module_runs(file):
     command = [sys.executable, "-m", "vae_course.doctor", f"{file}:build"]
     done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8")

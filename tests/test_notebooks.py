@@ -146,6 +146,7 @@ def test_metadata_names_the_kernel_and_no_version(course, generate):
     assert (notebook["nbformat"], notebook["nbformat_minor"]) >= (4, 5)
 
 
+@pytest.mark.slow
 def test_written_again_every_byte_is_the_same(course, generate):
     generate()
     first = bytes_of(course)

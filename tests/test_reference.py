@@ -190,6 +190,7 @@ def test_the_kl_of_one_draw_costs_altosaar_half_a_nat_or_more():
 # ---- A run
 
 
+@pytest.mark.slow
 def test_a_run_ends_in_a_record(own_folders, monkeypatch, capsys):
     monkeypatch.setattr(reference, "read_rows", lambda path: [MINI])
     assert reference.main(["mini", "--seed", "4"]) == 0
@@ -208,6 +209,7 @@ def test_a_run_ends_in_a_record(own_folders, monkeypatch, capsys):
     assert str(path) in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_the_recorded_training_command_gives_the_measured_model(own_folders, monkeypatch):
     record = reference.record(MINI, 0)
     words = record["training"].split()
@@ -219,6 +221,7 @@ def test_the_recorded_training_command_gives_the_measured_model(own_folders, mon
     assert all(torch.equal(ours[name], again[name]) for name in ours | again)
 
 
+@pytest.mark.slow
 def test_killed_in_training_it_goes_on_to_the_same_numbers(monkeypatch):
     whole = reference.record(MINI, 0)
     elsewhere = reference.WORK.parent / "second"
@@ -240,6 +243,7 @@ def test_killed_in_training_it_goes_on_to_the_same_numbers(monkeypatch):
     assert resumed["training_cpu_seconds"] is None  # nobody knows what the kill took along
 
 
+@pytest.mark.slow
 def test_a_run_on_its_way_to_a_later_epoch_has_no_record_of_an_earlier(monkeypatch):
     reference.record(MINI, 0, until=1)
     train = reference_training.train
@@ -252,6 +256,7 @@ def test_a_run_on_its_way_to_a_later_epoch_has_no_record_of_an_earlier(monkeypat
     assert reference.record(MINI, 0)["epochs"] == [3, 3]
 
 
+@pytest.mark.slow
 def test_killed_in_measuring_it_keeps_its_pieces(monkeypatch):
     whole = reference.record(MINI, 0)
     folder = next((reference.WORK / "mini-0").glob("pieces-*"))
@@ -271,6 +276,7 @@ def test_killed_in_measuring_it_keeps_its_pieces(monkeypatch):
     assert sizes == [10, 10] and kept == {path: path.stat().st_mtime_ns for path in kept}
 
 
+@pytest.mark.slow
 def test_a_row_can_stop_early_and_go_on():
     part = reference.record(MINI, 0, until=1)
     assert part["epochs"] == [1, 3] and part["command"].endswith("EPOCHS=1")
@@ -288,6 +294,7 @@ def test_seconds_an_epoch_are_those_of_stages_that_nobody_killed():
     assert of([{"end": None, "cpu_seconds": 9.0}]) is None
 
 
+@pytest.mark.slow
 def test_a_row_may_count_in_steps():
     row = MINI | {"arguments": MINI["arguments"].replace("--epochs 3", "--steps 6")}
     assert reference.record(row, 0)["epochs"] == [1.5, 1.5]
@@ -352,6 +359,7 @@ def seed_7():
 # ---- Other priors
 
 
+@pytest.mark.slow
 def test_priors_are_fitted_to_training_codes_of_a_trained_model(own_folders):
     trained = reference.record(MINI, 0)
     row = MINI | {"row": "more", "trained_as": "mini", "priors": ["gaussian"], "importance": 5}
@@ -414,6 +422,7 @@ def with_file(own_folders, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_the_model_of_the_best_epoch_is_measured(with_file):
     # The longer it learns pictures with little ink, the worse for those with much.
     record = reference.record(with_file, 0)
