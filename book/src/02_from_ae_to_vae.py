@@ -78,9 +78,10 @@ for step, (noise, colour) in enumerate(zip((0.3, 0.1, 0.03), plotting.COLOURS, s
     places = torch.randn(300, 1, generator=own).expand(-1, 2) * torch.tensor([1.0, 0.0])
     places = places + noise * torch.randn(300, 2, generator=own)
     sheet.scatter(*places.T, s=4, color=colour, zorder=step, label=rf"$\sigma_x$ = {noise}")
-sheet.plot(*x, "x", color="black", markersize=9, zorder=9)
-sheet.set(xlim=(-2.5, 2.5), ylim=(-1, 1), xlabel="along the line", ylabel="across")
-sheet.legend(fontsize=9, loc="lower right", markerscale=2)
+sheet.plot(*x, "x", color="white", markersize=13, markeredgewidth=5, zorder=8)
+sheet.plot(*x, "x", color="black", markersize=11, markeredgewidth=2, zorder=9)
+sheet.set(xlim=(-2.5, 4.3), ylim=(-1, 1), xlabel="along the line", ylabel="across")
+sheet.legend(fontsize=9, loc="center right", markerscale=2)
 noises = torch.logspace(-2.5, 0.3, 100)
 stds = torch.stack([(1 + noises**2).sqrt(), noises], 1)
 fall.plot(noises, Normal(0.0, stds).log_prob(x).sum(1))
@@ -132,12 +133,13 @@ Both terms are in nats per picture, so they can be compared. We minimise the mea
 
 ## All of it, on one screen
 
-Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs, where the course's package is installed: the digits come from there. Two more lines save a sheet of the new digits:
+Here is a whole VAE: the data, the networks, the loss, the training, and new pictures at the end. Copy it into an empty file, and it runs, where the course's package is installed: the digits come from there. Four more lines save a sheet of the new digits:
 
 ```python
 import matplotlib.pyplot as plt
 
-sheet = pictures.detach().view(2, 12, 28, 28).transpose(1, 2).reshape(56, 336)
+rows = pictures.detach().view(2, 12, 28, 28)
+sheet = rows.transpose(1, 2).reshape(56, 336)
 plt.imsave("new_digits.png", sheet, cmap="gray", vmin=0, vmax=1)
 ```
 """
@@ -265,7 +267,7 @@ claim("Moving 100 away changes 'reconstruction + KL' by", far - near, equals=500
 
 # %% [markdown]
 r"""
-With the plus, running away to infinity is the best thing to do. With the minus, it costs 5 000 nats.
+With the plus, running away to infinity is the best thing to do. With the minus, it costs 5 000 nats.
 
 ## Read the curves
 
@@ -363,7 +365,7 @@ claim("... of 2 000 steps", gain, at_most=8)
 
 # %% [markdown]
 r"""
-After 600 steps it is far from finished. After 2 000 the last quarter has still brought a few nats. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart: watch the two ELBOs part in your browser, with [25 pictures, by heart](playground.ipynb). To stay quick, the models that we train from here on get 600 steps.
+After 600 steps it is far from finished. After 2 000 the last quarter has still brought a few nats. If you want to know whether a change of your model brings two nats, train until the last quarter brings less than two. And measure on test pictures, since training pictures can be learned by heart: watch the two ELBOs part in your browser, with [25 pictures, by heart](playground.ipynb). To stay quick, the models that we train from here on get 600 steps.
 
 ## New pictures
 

@@ -535,7 +535,8 @@ for K in (1, 2, 5, 10, 50):
 
 # %% tags=["hide-input"]
 L = {K: estimate(values) for K, values in log_mean_w.items()}
-print({f"L_{K}": round(found.mean, 4) for K, found in L.items()}, f"log p(x) {toy_log_p:.4f}")
+lines = {f"L_{K}": found.mean for K, found in L.items()} | {"log p(x)": toy_log_p}
+print(*(f"{name:8} {nats:.4f} nats" for name, nats in lines.items()), sep="\n")
 for K in (1, 2):
     exact = quadrature_bound(1.0, K, Normal(0.0, 1.0))
     claim(f"L_{K} from draws", L[K].mean, equals=exact, within=5 * L[K].standard_error)

@@ -386,7 +386,8 @@ claimed = {
     name: float(f.subs({mu: 0, log_sigma: 1})) for name, f in (("right", right), ("slip", slip))
 }
 mean_wide, its_error = drawn_wide
-print(f"at log σ = 1: draws {mean_wide:.3f} ± {its_error:.3f}, formulas {claimed}")
+print(f"at log σ = 1: draws {mean_wide:.3f} ± {its_error:.3f}")
+print(*(f"{name:5} formula {given:.3f}" for name, given in claimed.items()), sep="\n")
 errors = {name: abs(given - mean_wide) / its_error for name, given in claimed.items()}
 claim("right: standard errors from the draws", errors["right"], at_most=5)
 claim("slip: standard errors from the draws", errors["slip"], at_least=50)

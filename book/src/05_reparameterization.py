@@ -184,7 +184,7 @@ def score_function(f, mean, std, noise):
 
 # %% [markdown]
 r"""
-Are both right on average? Average 200 000 estimates, and compare with SymPy's slopes. How far off may they be? Five standard errors ([chapter 3](03_elbo.ipynb)).
+Are both right on average? Average 200 000 estimates, and compare with SymPy's slopes. How far off may they be? Five standard errors ([chapter 3](03_elbo.ipynb)).
 """
 
 # %%
@@ -226,7 +226,8 @@ formulas = {
     "score": with_b.subs(b, 0),
     "score, best b": sp.expand(with_b.subs(b, best)),
 }
-print(f"best b = {best}, variances {formulas}")
+print("best b:", best)
+print(*(f"{name:13} {formula}" for name, formula in formulas.items()), sep="\n")
 
 # %% [markdown]
 r"""
@@ -284,7 +285,7 @@ growth = {
     "score": squared_score(0),
     "score, best b": squared_score(b_for_d),
 }
-print(growth)
+print(*(f"{name:13} {formula}" for name, formula in growth.items()), sep="\n")
 in_text = {"pathwise": sp.Integer(4), "score": (d + 2) * (d + 4), "score, best b": 2 * (d + 2)}
 agree = [sp.expand(growth[name] - in_text[name]) == 0 for name in growth]
 claim("Formulas for any d that are as the text has them, of three", sum(agree), equals=3, within=0)
@@ -576,7 +577,10 @@ for where, setting in settings.items():
         by_draw = slopes_of(kind, *setting)
         scatter[where, kind] = by_draw.var(0).sum(1).mean().item()  # over draws, sum, over pictures
         average_slopes[where, kind] = by_draw.mean(0), by_draw.var(0) / len(by_draw)
-    print(where, {kind: round(scatter[where, kind], 2) for kind in ("formula", "sampled", "path")})
+    print(
+        f"{where:7}",
+        *(f"  {kind} {scatter[where, kind]:7.2f}" for kind in ("formula", "sampled", "path")),
+    )
 
 (one, its), (other, others) = (average_slopes["trained", kind] for kind in ("formula", "path"))
 rms = ((one - other) / (its + others).sqrt()).square().mean().sqrt()

@@ -615,7 +615,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-So two models with different clamps cannot be compared. And the nats are not safe. One lit pixel where black was sure costs $\frac12 e^{12}$, 81 000 of them. Look at the standard error of `per_pixel` in the table.
+So two models with different clamps cannot be compared. And the nats are not safe. One lit pixel where black was sure costs $\frac12 e^{12}$, 81 000 of them. Look at the standard error of `per_pixel` in the table.
 
 What can you do instead?
 

@@ -149,7 +149,7 @@ def mean_gap(z):
 models = {"Collapsed": collapsed, "Healthy": healthy}
 posteriors = {name: encode_all(model, pictures) for name, model in models.items()}
 gaps = {name: mean_gap(sample_posterior(*q)) for name, q in posteriors.items()}
-print({name: round(gap.item(), 2) for name, gap in gaps.items()})
+print(*(f"{name:9} {gap:.2f}" for name, gap in gaps.items()), sep="\n")
 
 # %% tags=["hide-input"]
 known, standard_error = 2 / math.sqrt(math.pi), math.sqrt((2 - 4 / math.pi) / 10_000)
@@ -306,7 +306,7 @@ painted = torch.cat([x[:20], (x[:20] + x[20:40]) / 2, torch.rand(20, D)]).clamp(
 log_q = (3 * torch.randn(50, 60).double()).log_softmax(1)
 for name, loss in (("Squares", mse), ("Cross-entropy", bce)):
     *lines, loses = collapse.slack_of_each_line(loss, x, painted, log_q)
-    print(f"{name}: slack of lines 1 to 4 {[f'{slack:.1e}' for slack in lines]}")
+    print(f"{name:13} slack of lines 1 to 4:", *(f"{slack:.1e}" for slack in lines))
     claim(f"{name}: smallest slack of the four lines", min(lines), at_least=-1e-12)
     claim(f"{name}: with its best encoder it loses by", loses, at_least=0)
 
@@ -368,7 +368,7 @@ How large should $c$ be? Let the model be honest: the error it is *told* should 
 
 $$c = \frac{D}{2 \cdot \text{MSE}}.$$
 
-For CIFAR-10, if the error per pixel can get down to 0.1, the MSE is 0.01 and $c$ is 153 600. So 6000 was 26 times too small, and the remaining blur was to be expected.
+For CIFAR-10, if the error per pixel can get down to 0.1, the MSE is 0.01 and $c$ is 153 600. So 6000 was 26 times too small, and the remaining blur was to be expected.
 
 We do not know the error in advance. So ask the model, tell it, and train on. We begin with a fresh network and with the error that the collapsed one made.
 """

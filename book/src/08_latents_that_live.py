@@ -273,7 +273,7 @@ for name, zero, rising in (("plain", 0, 0), ("annealed", 80, 120)):
     model, kls[f"dots, {name}"] = anneal(250, dots, zero, rising, 340, 3, (1, 5, 5))
     rate, distortion = rate_distortion.measure(model, dots, n_samples=20)
     gain[name] = 10 * (0.96 - distortion) - rate
-print({name: round(float(nats), 2) for name, nats in gain.items()})
+print(*(f"{name:8} {nats:5.2f} nats gained" for name, nats in gain.items()), sep="\n")
 
 # %% tags=["hide-input"]
 claim("Dots, plain: nats gained", gain["plain"], equals=0, within=0.3)

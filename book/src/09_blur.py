@@ -79,7 +79,8 @@ def sharpness(pictures):
     return (laplacian_variance(pictures).mean() / detail).item()
 
 
-print({name: round(sharpness(pictures), 2) for name, pictures in changed.items()})
+for name, pictures in changed.items():
+    print(f"{name:10} {sharpness(pictures):.2f}")
 
 # %% tags=["hide-input"]
 ramp = torch.linspace(0, 1, 14).expand(1, 1, 14, 14)
@@ -135,7 +136,7 @@ tau, places = 0.7, torch.linspace(-3, 3, 61).double()
 u = tau * torch.randn(40_000, 1).double()
 average = (places > u).double().mean(0)  # of 40 000 edges
 waves = {omega: torch.cos(omega * u)[:, 0] for omega in (1, 2, 4)}  # at t = 0
-print({f"ω = {omega}": round(wave.mean().item(), 3) for omega, wave in waves.items()})
+print(*(f"ω = {omega}: {wave.mean():.3f}" for omega, wave in waves.items()), sep="\n")
 
 # %% tags=["hide-input"]
 ramp = Normal(0.0, tau).cdf(places)
@@ -245,7 +246,7 @@ claim("Pictures in one average, over the least number", many, at_least=math.exp(
 
 # %% [markdown]
 r"""
-Go through the plane yourself. It starts where it is least clear which digit has sent $z$. What the decoder paints there looks like no digit in particular, and yet it is close to the best answer. Then find a $z$ that few pictures can have sent: both get sharper. (Only 300 of the 4 000 training pictures travel with this page. With all of them, about thirteen times as many share a $z$.)
+Go through the plane yourself. It starts where it is least clear which digit has sent $z$. What the decoder paints there looks like no digit in particular, and yet it is close to the best answer. Then find a $z$ that few pictures can have sent: both get sharper. (Only 300 of the 4 000 training pictures travel with this page. With all of them, about thirteen times as many share a $z$.)
 """
 
 # %% tags=["hide-input"]
@@ -476,7 +477,7 @@ over = (lam - 0.2).clamp(min=0)
 power = {"data": lam, "reconstructions": over**2 / lam.clamp(min=1e-9)}
 power |= {"means of samples": over, "full samples": over + 0.2}
 fine = {name: expected_laplacian_variance(p).item() for name, p in power.items()}
-print({name: f"{value / fine['data']:.2f}" for name, value in fine.items()})
+print(*(f"{name:16} {value / fine['data']:.2f}" for name, value in fine.items()), sep="\n")
 
 # %% [markdown]
 r"""
@@ -587,7 +588,7 @@ for feature in (torch.clone, torch.diff, amplitudes):  # the pixels, the edges, 
     each, of_mean = feature(places), feature(places.mean(0))  # (25, 40, ...), (40, ...)
     one = torch.stack([(each - other).square().mean() for other in each]).mean()
     ratios[feature.__name__] = (one / (each - of_mean).square().mean()).item()
-print({name: round(ratio, 9) for name, ratio in ratios.items()})
+print(*(f"{name:10} {ratio:.9f}" for name, ratio in ratios.items()), sep="\n")
 
 # %% tags=["hide-input"]
 claim("Edges: one of them costs, relative to the average", ratios["diff"], equals=2, within=1e-9)
@@ -691,7 +692,7 @@ plotting.rows(
 
 # %% [markdown]
 r"""
-It is not. The average that counts runs over all pictures that *could* have sent this $z$, and 4 000 are a thin sample of them. A smooth network fills in the rest, which is blur again, and is right to do so.
+It is not. The average that counts runs over all pictures that *could* have sent this $z$, and 4 000 are a thin sample of them. A smooth network fills in the rest, which is blur again, and is right to do so.
 
 ## What to take along
 

@@ -332,8 +332,8 @@ Our few lines and the doctor agree on every number. Now one by one.
 
 - A university's homework calls minus the mean squared error $\log p(x \mid z)$, and weighs the KL by 0.001. The KL's formula is right. Together: $\sigma_x = 0.63$ for 784 pixels.
 - [Lightning Bolts](https://github.com/Lightning-Universe/lightning-bolts): two means and 0.1 make 0.77. The authors mark the module as under review.
-- [A book](https://github.com/davidADSP/Generative_Deep_Learning_2nd_Edition) that has taught many: for faces, 2 000 times a mean of squares, $\sigma_x = 0.88$. For clothes, its `BETA = 500` multiplies the *mean of the cross-entropy*. Over 1 024 pixels that is a $\beta$ of 2.05.
-- [PyTorch-VAE](https://github.com/AntixK/PyTorch-VAE), a collection of two dozen models in one style: 0.00025, explained as a correction for the minibatch. What it does is $\sigma_x = 1.24$ for its 12 288 numbers. [Six issues](https://github.com/AntixK/PyTorch-VAE/issues/11) ask where it comes from.
+- [A book](https://github.com/davidADSP/Generative_Deep_Learning_2nd_Edition) that has taught many: for faces, 2 000 times a mean of squares, $\sigma_x = 0.88$. For clothes, its `BETA = 500` multiplies the *mean of the cross-entropy*. Over 1 024 pixels that is a $\beta$ of 2.05.
+- [PyTorch-VAE](https://github.com/AntixK/PyTorch-VAE), a collection of two dozen models in one style: 0.00025, explained as a correction for the minibatch. What it does is $\sigma_x = 1.24$ for its 12 288 numbers. [Six issues](https://github.com/AntixK/PyTorch-VAE/issues/11) ask where it comes from.
 - [podgorskiy](https://github.com/podgorskiy/VAE): two means and 0.1 again, for pixels from −1 to 1. $\sigma_x = 2.2$: more than from black to white.
 
 A network's error here is about 0.1. A $\sigma_x$ above it says: I forgive more than I must. The doctor lets the first three pass, for a $\sigma_x$ below 1 *may* be meant. It can object when it sees the error of a model, below.
@@ -432,7 +432,7 @@ Nine of ten are caught. The tenth *cannot* be: the squares had $\sigma_x = 0.2$,
 
 ## Six of them on the same digits
 
-Now train. Six losses, one small network, the same 4 000 digits of 14 × 14 pixels, the same random numbers, 600 steps. The losses stay as they are, but $D = 196$ and $d = 16$ are new: so are the numbers they stand for.
+Now train. Six losses, one small network, the same 4 000 digits of 14 × 14 pixels, the same random numbers, 600 steps. The losses stay as they are, but $D = 196$ and $d = 16$ are new: so are the numbers they stand for.
 
 Guess before you look. For which of them can a latent pay? You need one number of the data: how much the pictures vary along their main direction, $\lambda_1$. A linear VAE keeps a latent only if $\lambda_1 > \sigma_x^2$ ([chapter 8](08_latents_that_live.ipynb)).
 """

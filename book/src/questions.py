@@ -107,7 +107,7 @@ For two pictures and one latent this can be computed. Let $a$ be half the distan
 
 # %%
 best = {a: fit_two_images(a) for a in (0.99, 2, 3, 10)}
-print({f"a = {a}": f"{pair.overlap():.4f}" for a, pair in best.items()})
+print(*(f"a = {a:4}: {pair.overlap():.4f}" for a, pair in best.items()), sep="\n")
 
 # %% tags=["hide-input"]
 z = best[2].mean + best[2].std * torch.randn(100_000)  # Bob's
@@ -390,9 +390,9 @@ r"""
 
 ## My latents of shape 4 × 32 × 32 look collapsed. Are they?
 
-Three things look like it. Noise comes out for $z \sim \mathcal{N}(0, I)$. That is the opposite of a collapse: the codes are *not* where the prior is (see the last two answers), and a decoder that had collapsed would paint the mean picture. Or $\sigma_j$ is nearly zero: the opposite again. Or the KL of each number is tiny, and its mean hardly varies. Then add up. There are 4 096 numbers.
+Three things look like it. Noise comes out for $z \sim \mathcal{N}(0, I)$. That is the opposite of a collapse: the codes are *not* where the prior is (see the last two answers), and a decoder that had collapsed would paint the mean picture. Or $\sigma_j$ is nearly zero: the opposite again. Or the KL of each number is tiny, and its mean hardly varies. Then add up. There are 4 096 numbers.
 
-How little can each of them say? Take our VAE's eight latents, add 4 088 that say nothing, and turn the whole space at random. The pictures come out as before, once it is turned back. Now look at one number at a time, and at all.
+How little can each of them say? Take our VAE's eight latents, add 4 088 that say nothing, and turn the whole space at random. The pictures come out as before, once it is turned back. Now look at one number at a time, and at all.
 """
 
 # %%
@@ -421,7 +421,7 @@ Not one of the numbers counts as active ([chapter 2](02_from_ae_to_vae.ipynb) dr
 
 ## My loss is negative. Is that a bug?
 
-No. A probability is at most 1, but a *density* has no upper limit. Where pixels fit to within a small $\sigma_x$, the density is large, its logarithm positive, and minus the ELBO negative. Even the sign depends on the unit. Count grey from 0 to 255 in place of 0 to 1, and the same model has a loss that is larger by $D \log 255$, here 1 086 nats. What must *not* be negative is a KL in closed form.
+No. A probability is at most 1, but a *density* has no upper limit. Where pixels fit to within a small $\sigma_x$, the density is large, its logarithm positive, and minus the ELBO negative. Even the sign depends on the unit. Count grey from 0 to 255 in place of 0 to 1, and the same model has a loss that is larger by $D \log 255$, here 1 086 nats. What must *not* be negative is a KL in closed form.
 
 <a id="report"></a>
 
@@ -576,7 +576,7 @@ def bound(posterior):
 
 bounds = {"before": vae.elbo(test).total, "turned": bound(turned)}
 bounds["only the decoder turned"] = bound((mean, log_std))
-print({name: f"{values.mean():.1f}" for name, values in bounds.items()})
+print(*(f"{name:23} {nats.mean():6.1f} nats" for name, nats in bounds.items()), sep="\n")
 
 # %% tags=["hide-input"]
 change = estimate(bounds["turned"] - bounds["before"])
@@ -612,7 +612,7 @@ after = {}
 for lr in (0.003, 0.1):
     fit(hasty := new(), negative_elbo, train, epochs=2, lr=lr, seed=seed)
     after[lr] = hasty.eval().elbo(test).total.mean().item()
-print({f"lr = {lr}": f"{nats:.1f}" for lr, nats in after.items()})
+print(*(f"lr = {lr:5}: {nats:.1f} nats" for lr, nats in after.items()), sep="\n")
 
 # %% tags=["hide-input"]
 claim("Learning rate 0.1: nats below 0.003", after[0.003] - after[0.1], at_least=10)
