@@ -8,6 +8,7 @@ import dark_figures
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 from vae_course import plotting
@@ -49,6 +50,17 @@ def test_paper_is_dark_ink_is_light_and_pictures_stay(with_picture):
     assert kept.sum() > 0.98 * green.sum() > 10_000  # all but the edge
     black = (before == 0).all(2)
     assert black.sum() > 100 and made[black].min() > 230
+
+
+@pytest.mark.parametrize("width", [5, 6.1, 6.3, 7])
+@pytest.mark.parametrize("shade", [0, 0.4])
+def test_a_picture_has_no_bright_edge(width, shade):
+    pictures = torch.full((6, 1, 28, 28), shade)
+    page = plotting.tiles(pictures, 6, width=width, caption="c", alt="a").data
+    data, places = re.search('base64,([^"]+).*data-pictures="([^"]*)"', page).groups()
+    figure = Image.open(io.BytesIO(base64.b64decode(data)))
+    made = np.asarray(dark_figures.dark(figure, places))
+    assert made.max() <= max(0x1E, round(255 * shade))  # no lighter than paper and picture
 
 
 @pytest.mark.parametrize("colour", [c for c in plotting.COLOURS if c != "#bfbfbf"])

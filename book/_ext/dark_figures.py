@@ -17,6 +17,7 @@ FIGURE = re.compile(
     r'(?P<rest>[^>]*? data-pictures="(?P<pictures>[^"]*)"[^>]*>)'
 )
 PALE = 1.4
+SNAPPED = 2  # pixels of a picture that may lie beyond its place: it is drawn on whole ones
 PAPER = np.array([0x14, 0x18, 0x1E]) / 255  # as under live figures
 
 
@@ -47,7 +48,17 @@ def dark(figure: Image.Image, pictures: str) -> Image.Image:
     height, width, _ = colours.shape
     for place in filter(None, pictures.split("; ")):
         x, y, w, h = map(float, place.split())
-        rows = slice(max(ceil(y * height), 0), floor((y + h) * height))
-        columns = slice(max(ceil(x * width), 0), floor((x + w) * width))
+        rows, beside = _inside(y * height, (y + h) * height)
+        columns, above = _inside(x * width, (x + w) * width)
         made[rows, columns] = colours[rows, columns]
+        # What is not paper at its edge belongs to the picture: swapped, it would be a bright line.
+        edge = beside, above
+        ink = (colours[edge] < 1).any(2)
+        made[edge][ink] = colours[edge][ink]
     return Image.fromarray((255 * made).round().clip(0, 255).astype(np.uint8))
+
+
+def _inside(low: float, high: float) -> tuple[slice, slice]:
+    """The pixels that are wholly between two places, and those with the edges."""
+    first, end = max(ceil(low), 0), floor(high)
+    return slice(first, end), slice(max(first - SNAPPED, 0), end + SNAPPED)
