@@ -109,7 +109,19 @@ def reference(source: Path, name: str) -> list[str]:
         "",
         *shown,
     ]
-    return [*lines, records[0]["training"], "```"]
+    return [*lines, *on_several_lines(records[0]["training"]), "```"]
+
+
+def on_several_lines(command: str, width: int = 80) -> list[str]:
+    """A command that goes on in the next line before an option: no page is as wide as all of it."""
+    first, *options = command.split(" --")
+    lines = [first]
+    for option in options:
+        if len(lines[-1]) + len(option) + len(" -- \\") > width:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" --{option}"
+    return lines
 
 
 def experiment(row: dict, records: list[dict], one: dict, found: list[dict]) -> list[str]:
