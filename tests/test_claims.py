@@ -88,6 +88,12 @@ def test_a_false_claim_raises(bound, value, capsys):
         (0.1 + 0.2, {"equals": 0.3, "within": 1e-12}, "0.3, exact to rounding"),
         (7978.8 + 1e-6, {"equals": 7978.8, "within": 1e-3}, "7979, exact to rounding"),
         (3.6e-15, {"at_most": 1e-9}, "0, exact to rounding"),
+        # No digits that the tolerance makes idle.
+        (0.99412, {"equals": 0.9941, "within": 0.0075994}, "0.9941 (0.9941 ± 0.0076)"),
+        (0.1, {"equals": 3.578e-5, "within": 0.26934}, "0.1 (0 ± 0.27)"),
+        (0, {"equals": 3.578e-5, "within": 2.6934e-4}, "0 (4 × 10⁻⁵ ± 0.00027)"),
+        (1234.5, {"equals": 1234.56, "within": 123.4}, "1234 (1235 ± 120)"),
+        (1 / 3, {"equals": 1 / 3, "within": 1e-4}, "0.3333 (0.3333 ± 0.0001)"),
         # Near by chance, not by algebra: the bound says so.
         (2, {"equals": 2, "within": 0.5}, "2 (2 ± 0.5)"),
         (3e-8, {"equals": 0, "within": 1e-5}, "3 × 10⁻⁸ (0 ± 10⁻⁵)"),

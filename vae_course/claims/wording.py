@@ -28,8 +28,15 @@ def describe(bound: dict[str, float]) -> str:
     if bound.get("within") == 0:
         return f"exactly {number(bound['equals'])}"
     if "equals" in bound:
-        return f"{number(bound['equals'])} ± {number(bound['within'])}"
+        return around(bound["equals"], bound["within"])
     return ", ".join(words[key].format(number(limit)) for key, limit in bound.items())
+
+
+def around(middle: float, within: float) -> str:
+    """Two digits of what it may be off by, and in the middle none behind them: 0.994 ± 0.0076."""
+    off = float(f"{within:.2g}")
+    decimals = max(-int(f"{off:e}".split("e")[1]) + 1, 0)
+    return f"{number(round(middle, decimals))} ± {number(off)}"
 
 
 def is_rounding(value: float, bound: dict[str, float]) -> bool:
