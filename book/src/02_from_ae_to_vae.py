@@ -81,7 +81,7 @@ for step, (noise, colour) in enumerate(zip((0.3, 0.1, 0.03), plotting.COLOURS, s
 sheet.plot(*x, "x", color="white", markersize=13, markeredgewidth=5, zorder=8)
 sheet.plot(*x, "x", color="black", markersize=11, markeredgewidth=2, zorder=9)
 sheet.set(xlim=(-2.5, 4.3), ylim=(-1, 1), xlabel="along the line", ylabel="across")
-sheet.legend(fontsize=9, loc="center right", markerscale=2)
+sheet.legend(fontsize=10, loc="center right", markerscale=2)
 noises = torch.logspace(-2.5, 0.3, 100)
 stds = torch.stack([(1 + noises**2).sqrt(), noises], 1)
 fall.plot(noises, Normal(0.0, stds).log_prob(x).sum(1))

@@ -41,7 +41,7 @@ prices = kl_divergence(Normal(across, up.exp()[:, None]), prior)
 contours = bowl.contour(
     across, up, prices, [0.05, 0.25, 0.5, 1, 2, 3], colors="grey", linewidths=0.8
 )
-bowl.clabel(contours, fontsize=8, fmt="%g")
+bowl.clabel(contours, fontsize=10, fmt="%g")
 three = ((0.1, -0.1), (1.5, -0.2), (-1.0, -1.4))  # (μ, log σ)
 for place, colour in zip(three, plotting.COLOURS, strict=False):
     bell = Normal(place[0], math.exp(place[1]))
@@ -181,7 +181,7 @@ for power, constant in ((0.5, r"with $\frac{1}{2} \log 2\pi$"), (1.0, r"with $\l
     bells.plot(bell_axis, height)
     bells.fill_between(bell_axis, height, alpha=0.25, lw=0, label=below)
 bells.set(xlabel="$z$", ylim=(0, None))
-bells.legend(fontsize=9, loc="upper right")
+bells.legend(fontsize=10, loc="upper right")
 plotting.show(
     made,
     caption="The normal density at μ = 0, σ = 1, with either constant, and the area below it.",
@@ -400,7 +400,7 @@ for axes, (name, formula) in zip(panels, (("right", right), ("slip", slip)), str
     heights = numeric(across.numpy()[None, :], up.numpy()[:, None])
     axes.contourf(across, up, heights, levels=[0, *levels], cmap="Blues", extend="max")
     lines = axes.contour(across, up, heights, levels=levels, colors="black", linewidths=0.7)
-    axes.clabel(lines, fontsize=8, fmt="%g")
+    axes.clabel(lines, fontsize=11, fmt="%g")
     axes.plot(0, 0, "o", color=plotting.COLOURS[5])
     axes.set(title=name, xlabel=r"$\mu$", ylabel=r"$\log \sigma$")
     style = "-" if name == "right" else "--"

@@ -654,7 +654,7 @@ for (M, K), found in batch_variance.items():
 spent.set(
     xscale="log", yscale="log", xlabel="passes through encoder and decoder", ylabel="variance"
 )
-spent.legend(fontsize=9)
+spent.legend(fontsize=10)
 plotting.show(
     made,
     caption="The variance of a batch's slope over its cost: what the formula says (curves) and what was "

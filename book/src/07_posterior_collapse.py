@@ -276,7 +276,7 @@ for white, style in ((0.5, "-"), (0.2, "--"), (0.05, ":")):
     lemma.plot(t, growth, style, label=f"white with chance {white}")
 lemma.plot(t, t**2 / 8, color="black", lw=1, label="$t^2/8$")
 lemma.set(xlabel="$t$", ylabel=r"$\log\, E\, e^{ty}$", ylim=(0, 3.2))
-lemma.legend(fontsize=9)
+lemma.legend()
 painted = torch.linspace(-0.2, 1.2, 281, dtype=torch.float64)
 pixel, chances = torch.tensor([[0.0, 1.0]]).double(), torch.full((1, 2), 0.5).double()
 for weight, style in ((1, "-"), (2, "--"), (4, ":")):

@@ -356,7 +356,7 @@ for axis, height in zip(panels, (fine, right), strict=True):
     axis.set(xlabel="squared error, relative to $h^*$")
 panels[0].set_ylabel("sharpness")
 panels[1].set_ylabel("critic is right")
-panels[0].legend(fontsize=9)
+panels[0].legend()
 plotting.show(
     figure,
     caption="What different answers to the same draws of z cost, and how they compare with pictures: left in "
@@ -477,7 +477,8 @@ over = (lam - 0.2).clamp(min=0)
 power = {"data": lam, "reconstructions": over**2 / lam.clamp(min=1e-9)}
 power |= {"means of samples": over, "full samples": over + 0.2}
 fine = {name: expected_laplacian_variance(p).item() for name, p in power.items()}
-print(*(f"{name:16} {value / fine['data']:.2f}" for name, value in fine.items()), sep="\n")
+for name, value in fine.items():
+    print(f"{name:16} {value / fine['data']:.2f}")
 
 # %% [markdown]
 r"""

@@ -422,7 +422,7 @@ for axis, height in zip(panels, (steep, right), strict=True):
     axis.axhline(level, color="black", ls="--", lw=1, label="real pictures")
     label = "steepest step" if height is steep else "judge is right"
     axis.set(xlabel="squared error, relative to the best mean", ylabel=label)
-panels[1].legend(fontsize=9)
+panels[1].legend(fontsize=10.5)
 plotting.show(
     figure,
     caption="Perception against distortion for the edges: what each answer costs, how steep its edge is (left), and how often "

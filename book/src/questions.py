@@ -163,7 +163,7 @@ for a, colour in zip((0.99, 2, 10), plotting.COLOURS, strict=False):
         bell = Normal(sign * best[a].mean, best[a].std).log_prob(line).exp()
         left.plot(line, bell, style, color=colour, label=f"$a = {a}$" if sign > 0 else None)
 left.set(xlabel="$z$", ylabel="density", title="best posteriors")
-left.legend(loc="upper right", fontsize=9)
+left.legend(loc="upper right", fontsize=10)
 right.plot(steps["mix-up"], label="trained")
 right.axhline(best[3].overlap(), linestyle="--", color="black", label="exact optimum")
 right.set(xlabel="step", title="chance of a mix-up, $a = 3$")
@@ -499,7 +499,7 @@ for name, style in (("fresh digits", "-"), ("upside down", "--"), ("half as brig
 axis.axvline(threshold, color="black", lw=1, label="threshold")
 axis.axvline(score["black"].mean(), color="black", ls="-.", lw=1, label="black")
 axis.set(xlabel="ELBO in nats", ylabel="pictures")
-axis.legend(fontsize=9)
+axis.legend(fontsize=10)
 plotting.show(
     figure,
     caption="How the ELBO of 500 pictures is distributed. What lies left of the threshold raises an alarm.",
@@ -576,7 +576,7 @@ def bound(posterior):
 
 bounds = {"before": vae.elbo(test).total, "turned": bound(turned)}
 bounds["only the decoder turned"] = bound((mean, log_std))
-print(*(f"{name:23} {nats.mean():6.1f} nats" for name, nats in bounds.items()), sep="\n")
+print(*(f"{who:23} {nats.mean():6.1f} nats" for who, nats in bounds.items()), sep="\n")
 
 # %% tags=["hide-input"]
 change = estimate(bounds["turned"] - bounds["before"])

@@ -277,7 +277,8 @@ def test_the_nearest_code_is_the_nearest(open_page, models):
     (found,) = state(page)
     away = (model.encode(images) - torch.tensor(found["z"])).norm(dim=1)
     assert found["nearest"]["distance"] == pytest.approx(away.min().item(), abs=1e-3)
-    text = f"Nearest code: a {labels[away.argmin()]}"
+    label = labels[away.argmin()].item()
+    text = f"Nearest code: {'an' if label == 8 else 'a'} {label},"
     assert text in page.locator(".lf-readout").text_content()
 
 
@@ -947,6 +948,21 @@ def test_a_screen_reader_hears_the_state_once_moves_pause(open_page, figures):
 
 
 PHONES = [{"width": 390, "height": 844}, {"width": 360, "height": 740}]
+COLUMN = {"width": 718, "height": 900}  # in which a book has its text on a laptop
+# Names and numbers of a plot that lie on one another, as far as their ink goes.
+OVERLAPS = """() => [...document.querySelectorAll(".lf-stage svg")].flatMap((svg) => {
+  const boxes = [...svg.querySelectorAll("text")].filter((e) => e.textContent.trim()).map((e) => {
+    const { left, right, top, bottom, height } = e.getBoundingClientRect(), rim = 0.2 * height;
+    const turned = e.getAttribute("transform")?.includes("rotate");
+    return turned ? { e, left: left + rim / 4, right: right - rim / 4, top, bottom }
+      : { e, left, right, top: top + rim, bottom: bottom - rim };
+  });
+  return boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) =>
+    Math.min(a.right, b.right) - Math.max(a.left, b.left) > 1.5 &&
+    Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 1.5 &&
+    !(a.e.matches(".lf-digit") && b.e.matches(".lf-digit"))) // classes may share a place
+    .map((b) => [a.e.textContent, b.e.textContent].join(" / ")));
+})"""
 # Fillers, so that the page can scroll either way from where a figure is.
 IN_THE_MIDDLE = """() => {
   document.body.style.padding = "2000px 16px";
@@ -1016,6 +1032,13 @@ def test_on_a_phone_a_figure_and_its_controls_are_on_one_screen(on_a_phone, figu
     bars = 100  # of the browser and of the page
     assert page.locator(".lf-stage").bounding_box()["height"] <= size["height"] - bars
     assert page.evaluate(SMALLEST_TYPE) >= 10
+
+
+@pytest.mark.parametrize("kind", [*KINDS, "live VAE"])
+def test_lettering_can_be_read_and_lies_on_no_other(open_page, on_a_phone, figures, kind):
+    for page in (open_page(figures[kind], viewport=COLUMN), on_a_phone(figures[kind])):
+        assert page.evaluate(SMALLEST_TYPE) >= 10
+        assert page.evaluate(OVERLAPS) == []
 
 
 def swipe(page, start, end):

@@ -35,6 +35,11 @@ PICTURES = """async () => {
     return seen.filter((e) => !e.naturalWidth || !e.alt.trim())
         .map((e) => (e.getAttribute("src") || "").slice(0, 80) + " alt: " + e.alt);
 }"""
+# Still figures whose smallest type is drawn smaller here than ten pixels, and how small.
+SMALL_TYPE = """() => [...document.querySelectorAll("img[data-type]")]
+  .filter((e) => e.dataset.type > 0 && e.checkVisibility())
+  .map((e) => [e.dataset.type * e.getBoundingClientRect().width / parseFloat(e.style.width), e.alt])
+  .filter(([size]) => size < 9.9)"""
 OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
 LOADED = """performance.getEntriesByType("resource").map((e) => e.name)"""
 
@@ -103,6 +108,7 @@ def test_it_fits_and_is_accessible(size, colours, page, axe):
     page.emulate_media(color_scheme=colours)
     page.wait_for_function("theme => document.documentElement.dataset.theme === theme", arg=colours)
     assert page.evaluate(OVERFLOW) <= 0
+    assert page.evaluate(SMALL_TYPE) == []
     assert axe(page) == []
 
 

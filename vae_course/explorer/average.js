@@ -39,7 +39,7 @@ const likely = rings.map((_, i) => {
   return { picture: canvas(box, width, height, `Number ${i + 1}`, "sheet"), share: add(box, "p", { class: "share" }) };
 });
 const below = add(right, "div", { class: "row center" });
-const [average, decoded] = ["average of all", "decoder"].map((title) => {
+const [average, decoded] = [narrow ? "average" : "average of all", "decoder"].map((title) => {
   const box = add(below, "div", { class: "half" });
   add(box, "p", { class: "title" }, title);
   return canvas(box, width, height, title, "sheet");
@@ -57,7 +57,7 @@ function kinds(weights) {
   const shares = {};
   weights.forEach((weight, i) => (shares[data.labels[i]] = (shares[data.labels[i]] ?? 0) + weight));
   const most = Object.entries(shares).filter(([, share]) => share > 0.1).sort(([, a], [, b]) => b - a);
-  return most.slice(0, 3).map(([label, share]) => `${show(100 * share, 0)} % a ${label}`).join(", ");
+  return most.slice(0, 3).map(([label, share]) => `${show(100 * share, 0)} % ${withArticle(label)}`).join(", ");
 }
 
 let now, found;

@@ -30,6 +30,9 @@ function show(value, digits = 2) {
   return Number(text) === 0 ? text.replace("-", "") : text.replace("-", "−");
 }
 
+// "a 7", "an 8"
+const withArticle = (number) => `${/^(8|11$|18$)/.test(number) ? "an" : "a"} ${number}`;
+
 const bytes = (text) => Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
 const floats = (text) => new Float32Array(bytes(text).buffer);
 

@@ -43,6 +43,7 @@ const panel = (title) => {
   return made;
 };
 const planePanel = panel(""), sheetPanel = panel("decoded there");
+const SMALL = { width: 165, height: narrow ? 150 : 165, least: 0, compact: true }; // four in a row, or two
 const across = 9, sheet = canvas(sheetPanel, across * SIDE, across * SIDE, "Decoded plane", "sheet");
 const rows = panel("");
 const shown = canvas(rows, 7 * SIDE, SIDE, "Pictures that go in", "sheet");
@@ -222,7 +223,7 @@ function drawPlane({ axes: own, window, means, stds }) {
     axesFor = wanted;
     planePanel.querySelector("svg")?.remove();
     const rowOf = (digit) => window * (1 - (2 * digit + 1) / 10);
-    axes = plot(planePanel, { x: [-window, window], y: [-window, window], width: 240, height: 240, least: 0,
+    axes = plot(planePanel, { x: [-window, window], y: [-window, window], ...SMALL,
       name: "Plane of the codes", xLabel: names[0], yLabel: flat ? "digit" : names[1],
       ...(flat ? { yTicks: span(0, 9, 10).map((d) => [rowOf(d), d]) } : {}) });
     axes.rowOf = rowOf;
@@ -253,7 +254,7 @@ function drawCurves() {
   if (chartFor !== end) {
     chartFor = end;
     curvePanel.querySelector("svg")?.remove();
-    chart = plot(curvePanel, { x: [0, 1.08 * end], y: [0, highest], width: 240, height: narrow ? 200 : 240, least: 0, xLabel: "steps",
+    chart = plot(curvePanel, { x: [0, 1.08 * end], y: [0, highest], ...SMALL, xLabel: "steps",
       yLabel: "", xTicks: [0, end / 2, end].map((t) => [t, t]), name: "Squared error, dashed on what was trained on, and KL" });
     chart.lines = ["plain dashed", "", "two"].map((kind) => chart.curve([], kind));
   }

@@ -57,7 +57,7 @@ const sheets = ["goes in", "comes out"].map((title) => {
 const middle = add(stage, "div", { class: "panels" });
 const SIZE = { width: 300, height: 200 }, LARGEST = 0.6 * data.distance, START = 0.4 * data.distance;
 const axes = plot(add(middle, "div", { class: "panel" }), { ...SIZE, x: [0, LARGEST], y: [0, 1.05],
-  name: "Outputs apart against the noise", xLabel: "σₓ", yLabel: "outputs apart (share)" });
+  name: "Outputs apart against the noise", xLabel: "σₓ", yLabel: narrow ? "apart (share)" : "outputs apart (share)" });
 const edge = axes.curve([], "plain dashed"), curve = axes.curve([]);
 const SMALLEST = 0.05 * data.distance;
 const point = handle(axes, "σₓ on the curve: arrow keys to the left and right move it",

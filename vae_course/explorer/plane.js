@@ -88,6 +88,6 @@ function nearest(codes, [a, b]) {
 
 function describe({ z, nearest, reach }) {
   const gap = nearest.distance > reach ? ", so z is in a gap" : "";
-  return `z = (${show(z[0])}, ${show(z[1])}). Nearest code: a ${nearest.label}, ` +
+  return `z = (${show(z[0])}, ${show(z[1])}). Nearest code: ${withArticle(nearest.label)}, ` +
     `${show(nearest.distance)} away${gap}.`;
 }

@@ -9,13 +9,18 @@ function ticks(low, high, parts) {
     [(first + i) * step, show((first + i) * step, digits)]);
 }
 
+// About how wide digits are in a plot, whose type is 12 units high.
+const widthOf = (text) => 6.7 * text.length - 3.4 * text.split(".").length + 3.4;
+
 // Axes from low to high. `at` turns numbers into places, `path` a list of points into a path.
 // On a narrow screen a plot is half as wide as the figure, unless it stands alone in its row.
 const HALF_ROW = 150, WHOLE_ROW = 310;
 let plots = 0; // of all that were drawn, so that no name of a clip comes again
-function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone, least = 165 }) {
-  const [left, right, top, bottom] = narrow && !alone ? [32, 6, 6, 32] : [44, 10, 8, 36];
-  const parts = narrow && !alone ? 3 : 4;
+function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300, height = 240, alone, least = 165,
+  compact = narrow && !alone }) {
+  const parts = compact ? 3 : 4, heights = (yTicks ?? ticks(...y, parts)).map(([b, text]) => [b, String(text)]);
+  const [margin, right, top, bottom] = compact ? [32, 6, 6, 32] : [44, 10, 8, 36];
+  const left = Math.max(margin, (yLabel ? 20 : 6) + Math.max(...heights.map(([, text]) => widthOf(text)), 0));
   if (narrow) {
     const room = alone ? WHOLE_ROW : HALF_ROW;
     [width, height] = [room, Math.round(Math.max((room * height) / width, least))];
@@ -31,9 +36,9 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
   const scale = add(svg, "g", { "aria-hidden": "true" });
   for (const [value, text] of xTicks ?? ticks(...x, parts)) {
     add(scale, "path", { class: "grid", d: `M${at(value, y[0])}V${top}` });
-    add(scale, "text", { x: at(value, 0)[0], y: height - bottom + 15, "text-anchor": "middle" }, text);
+    add(scale, "text", { x: at(value, 0)[0], y: height - bottom + 16, "text-anchor": "middle" }, text);
   }
-  for (const [value, text] of yTicks ?? ticks(...y, parts)) {
+  for (const [value, text] of heights) {
     add(scale, "path", { class: "grid", d: `M${at(x[0], value)}H${width - right}` });
     add(scale, "text", { x: left - 5, y: at(0, value)[1] + 4, "text-anchor": "end" }, text);
   }
@@ -42,13 +47,14 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
   add(scale, "text", { transform: turned, "text-anchor": "middle" }, yLabel);
   add(scale, "rect", { class: "frame", x: left, y: top, ...inner });
   const sheet = add(svg, "g", { "clip-path": `url(#${clip})`, "aria-hidden": "true" });
+  const notes = [];
   const place = (a, b) => at(a, b).map((v) => v.toFixed(1));
   const path = (points) => points.map(([a, b], i) => `${i ? "L" : "M"}${place(a, b)}`).join("");
   // Bars [a, low, high] in one path, each 0.7 wide.
   const bars = (all) => all.map(([a, low, high]) =>
     path([[a - 0.35, low], [a - 0.35, high], [a + 0.35, high], [a + 0.35, low]]) + "Z").join("");
   return {
-    svg, at, x, y, sheet, path, bars,
+    svg, at, x, y, sheet, path, bars, notes,
     value: (px, py) => [
       x[0] + ((px - left) / inner.width) * (x[1] - x[0]),
       y[1] - ((py - top) / inner.height) * (y[1] - y[0]),
@@ -60,6 +66,7 @@ function plot(parent, { x, y, name, xLabel, yLabel, xTicks, yTicks, width = 300,
     },
     note: (a, b, text) => {
       const [left, top] = at(a, b);
+      notes.push([left, top, widthOf(String(text)) / 2 + 6]);
       return add(sheet, "text", { x: left, y: top, "text-anchor": "middle" }, text);
     },
   };
@@ -73,6 +80,16 @@ function handle(where, name, onMove, onArrow) {
   const knob = add(svg, "g", { class: "handle", tabindex: 0, role: "application", "aria-label": name });
   for (const [kind, r] of [["reach", 22], ["ring", 9], ["core", 3]]) add(knob, "circle", { class: kind, r });
   const hint = add(knob, "text", { class: "hint" }, "drag me");
+  // It stands where it lies on no other text: above the point, below it, or to a side.
+  const SIDES = [["middle", 0, -14], ["middle", 0, 24], ["start", 14, 4], ["end", -14, 4]];
+  const stand = (left, top) => {
+    const { width, height } = svg.viewBox.baseVal, half = 22;
+    return SIDES.find(([anchor, dx, dy]) => {
+      const x = left + dx + { start: half, middle: 0, end: -half }[anchor], y = top + dy - 4;
+      return x > half && x < width - half && y > 6 && y < height - 6 && where.notes.every(([a, b, around]) =>
+        Math.abs(x - a) > half + around || Math.abs(y - b) > 15);
+    }) ?? SIDES[top < 25 ? 1 : 0];
+  };
   let place = [0, 0], dragging = false;
   const move = (a, b) => {
     hint.remove();
@@ -107,10 +124,11 @@ function handle(where, name, onMove, onArrow) {
   });
   return (a, b) => {
     place = [a, b];
-    const [left, top] = at(a, b), edge = svg.viewBox.baseVal.width - 30;
+    const [left, top] = at(a, b);
     knob.setAttribute("transform", `translate(${left} ${top})`);
-    hint.setAttribute("text-anchor", left > edge ? "end" : "middle");
-    hint.setAttribute("y", top < 25 ? 24 : -14);
+    if (!hint.isConnected) return;
+    const [anchor, dx, dy] = stand(left, top);
+    for (const [name, value] of Object.entries({ "text-anchor": anchor, x: dx, y: dy })) hint.setAttribute(name, value);
   };
 }
 

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from vae_course.plotting import COLOURS, figure, show
 
+TYPE = 11.5  # points: the widest drawing is shown at two thirds of its width
 WIDTH, HEIGHT = 10.4, 2.5  # inches, and the units of the drawing
 STATIONS = (2.15, 3.35, 4.85, 6.35, 7.55)  # where the columns in the middle stand
 ARROWS = ((1.5, 1.9), (2.4, 2.8), (3.9, 4.25), (5.45, 6.1), (6.6, 7.0), (8.1, 8.6))
@@ -25,7 +26,7 @@ def transformer_figure(picture: Tensor, patch: int, *, caption: str, alt: str) -
     for x, title in ((0.1, "x, in patches"), (8.7, "patches of means,\nand of log σₓ")):
         _face(axis, picture, patch, x, title)
     tokens, blocks, code, places, back = STATIONS
-    _tokens(axis, tokens, summary=True, text="tokens + positions,\non top the summary")
+    _tokens(axis, tokens, summary=True, text="tokens + positions,\nand the summary")
     _box(axis, blocks, "attention\nblocks")
     _box(axis, code, "μ, log σ\n\n$z = μ + σ ε$")
     _tokens(axis, places, summary=False, text="z at each place\n+ positions")
@@ -44,7 +45,7 @@ def _face(axis: Axes, picture: Tensor, patch: int, x: float, title: str) -> None
         for draw in (inset.axhline, inset.axvline):
             draw(line * patch - 0.5, color="white", linewidth=0.6)
     inset.set(xticks=[], yticks=[])
-    axis.text(x + side / 2, 0.75, title, ha="center", va="top", fontsize=9)
+    axis.text(x + side / 2, 0.75, title, ha="center", va="top", fontsize=TYPE)
 
 
 def _tokens(axis: Axes, x: float, *, summary: bool, text: str) -> None:
@@ -53,12 +54,12 @@ def _tokens(axis: Axes, x: float, *, summary: bool, text: str) -> None:
         place = (x - 0.15, 0.95 + 0.25 * row)
         colour = COLOURS[1] if top else COLOURS[4]
         axis.add_patch(plt.Rectangle(place, 0.3, 0.19, facecolor=colour, edgecolor="black"))
-    axis.text(x, 0.75, text, ha="center", va="top", fontsize=9)
+    axis.text(x, 0.75, text, ha="center", va="top", fontsize=TYPE)
 
 
 def _box(axis: Axes, x: float, text: str, y: float = 1.6) -> None:
     box = {"boxstyle": "round,pad=0.5", "facecolor": "white"}
-    axis.text(x, y, text, ha="center", va="center", fontsize=10, bbox=box)
+    axis.text(x, y, text, ha="center", va="center", fontsize=TYPE, bbox=box)
 
 
 def hourglass_figure(picture: Tensor, code: Tensor, rebuilt: Tensor, **texts: str) -> HTML:
@@ -91,7 +92,7 @@ def vae_figure(picture: Tensor, mean: Tensor, drawn: Tensor, **texts: str) -> HT
     for start, end in ((2.95, 3.1), (4.2, 4.5), (6.0, 6.25)):
         arrow = {"arrowstyle": "->", "linewidth": 1.5}
         axis.annotate("", xy=(end, MIDDLE), xytext=(start, MIDDLE), arrowprops=arrow)
-    axis.text(3.65, 0.6, "$q(z|x)$: one for\neach picture", ha="center", va="top", fontsize=9)
+    axis.text(3.65, 0.6, "$q(z|x)$: one for\neach picture", ha="center", va="top", fontsize=TYPE)
     return show(made, **texts)
 
 
@@ -134,7 +135,7 @@ def _grey(axis: Axes, picture: Tensor, corner: tuple[float, float], title: str) 
     inset = axis.inset_axes((*corner, side, side), transform=axis.transData)
     inset.imshow(picture[0].clamp(0, 1).numpy(), cmap="gray", vmin=0, vmax=1)
     inset.set(xticks=[], yticks=[])
-    axis.text(corner[0] + side / 2, corner[1] - 0.1, title, ha="center", va="top", fontsize=10)
+    axis.text(corner[0] + side / 2, corner[1] - 0.1, title, ha="center", va="top", fontsize=TYPE)
 
 
 def _funnel(axis: Axes, ends: tuple[float, float], halves: tuple[float, float], text: str) -> None:
@@ -143,7 +144,7 @@ def _funnel(axis: Axes, ends: tuple[float, float], halves: tuple[float, float], 
     corners = [(left, -first), (left, first), (right, last), (right, -last)]
     points = [(x, MIDDLE + y) for x, y in corners]
     axis.add_patch(plt.Polygon(points, facecolor="#e8e8e8", edgecolor="black"))
-    axis.text((left + right) / 2, MIDDLE, text, ha="center", va="center", fontsize=10)
+    axis.text((left + right) / 2, MIDDLE, text, ha="center", va="center", fontsize=TYPE)
 
 
 def _bars(axis: Axes, code: Tensor, corner: tuple[float, float], title: str) -> None:
@@ -151,4 +152,4 @@ def _bars(axis: Axes, code: Tensor, corner: tuple[float, float], title: str) -> 
     inset.bar(range(len(code)), code.tolist(), color=COLOURS[0])
     inset.axhline(0, color="black", linewidth=0.6)
     inset.set_axis_off()
-    axis.text(corner[0] + 0.65, corner[1] - 0.25, title, ha="center", va="top", fontsize=10)
+    axis.text(corner[0] + 0.65, corner[1] - 0.25, title, ha="center", va="top", fontsize=TYPE)

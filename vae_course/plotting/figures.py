@@ -185,7 +185,7 @@ def _name_digits(axis: Axes, codes: Tensor, labels: Tensor) -> None:
     for digit in labels.unique().tolist():
         x, y = codes[labels == digit, :2].detach().cpu().median(0).values.tolist()
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLOURS[digit]}
-        axis.text(x, y, str(digit), ha="center", va="center", fontsize=9, bbox=box)
+        axis.text(x, y, str(digit), ha="center", va="center", fontsize=10.5, bbox=box)
     axis.set(xlabel="$z_1$", ylabel="$z_2$", aspect="equal")
 
 
