@@ -42,14 +42,21 @@ const axes = plot(add(panels, "div", { class: "panel alone" }), {
 axes.curve([[axes.x[0], 1], [axes.x[1], 1]], "plain dashed");
 axes.curve(curve, "dashed");
 // A name stands where its point is off the curve, and never outside of the plot.
+const named = [];
 data.points.forEach(([error, sharp], i) => {
   axes.dot(error, sharp, ["", "two", "three"][i % 3], 5);
   const label = axes.note(error, sharp, data.names[i]), [x, y] = axes.at(error, sharp);
   const cheaper = error < (curve.find(([, height]) => height >= sharp) ?? curve.at(-1))[0] - 1e-6;
   const far = error > (least + most) / 2, wide = 6.5 * data.names[i].length;
   label.setAttribute("text-anchor", "start");
-  label.setAttribute("x", cheaper || far ? Math.max(x - wide - 5, axes.at(axes.x[0], 0)[0] + 4) : x + 9);
-  label.setAttribute("y", y + (cheaper ? -9 : 14));
+  const from = cheaper || far ? Math.max(x - wide - 5, axes.at(axes.x[0], 0)[0] + 4) : x + 9;
+  // On no number of the axis, and on no other name.
+  const lines = (cheaper ? [-9, 14, -22, 28] : [14, -9, 28, -22]).map((away) => y + away);
+  const line = lines.find((each) => each < axes.at(0, 0)[1] - 4 &&
+    named.every(([a, b]) => Math.abs(a - from) > 110 || Math.abs(b - each) > 12)) ?? lines[0];
+  label.setAttribute("x", from);
+  label.setAttribute("y", line);
+  named.push([from, line]);
 });
 // To the nearest point or place on the curve; by the arrow keys along the curve.
 const places = [...data.points.map((point, i) => [point, i, undefined]),
