@@ -126,8 +126,25 @@ def cures(images=IMAGES, answers=CURES, strength=1.5, std=0.3):
     return explorer.cures(images, answers, strength=strength, std=std, caption="c")
 
 
+def prior_ladder(start="wide", **options):
+    g = torch.Generator().manual_seed(0)
+    rungs = {
+        name: explorer.Rung(width * torch.randn(40, 3, generator=g), nats, 0.02, 0.3, 7.9)
+        for name, width, nats in (("narrow", 0.5, -0.2), ("wide", 2.0, 1.3))
+    }
+    codes = torch.randn(60, 3, generator=g)
+    given = {
+        "model": small(VAE, 3),
+        "codes": codes,
+        "rungs": rungs,
+        "directions": torch.eye(3)[:, :2],
+    }
+    return explorer.prior_ladder(**given | options, start=start, caption="c")
+
+
 EVERY = {
     "cures": cures,
+    "prior_ladder": prior_ladder,
     "latent_plane": latent_plane,
     "loss_calculator": loss_calculator,
     "noise_slider": noise_slider,
@@ -144,7 +161,12 @@ EVERY = {
 }
 
 
-MAKE_NETWORKS = {"latent_plane", "noise_slider", "best_picture"}  # which draws their weights
+MAKE_NETWORKS = {
+    "latent_plane",
+    "noise_slider",
+    "best_picture",
+    "prior_ladder",
+}  # which draws their weights
 
 
 @pytest.fixture(scope="module", params=EVERY)
@@ -471,6 +493,22 @@ def test_what_does_not_fit_a_noise_slider_is_an_error():
         explorer.noise_slider({0.1: model}, IMAGES, caption="c")
     with pytest.raises(ValueError, match="grey"):
         explorer.noise_slider({0.1: model, 1.0: model}, IMAGES[0], caption="c")
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"start": "full"}, "one of narrow, wide, but is 'full'"),
+        ({"directions": torch.eye(3)}, r"\(3, 2\), but came as \(3, 3\)"),
+        ({"rungs": {}}, "at least 2 rungs, but got 0"),
+        ({"rungs": dict.fromkeys(["wide", "b"], explorer.Rung(torch.ones(5, 3), 0, 0, 0, 1))},
+         "24 draws, but wide has fewer"),
+        ({"model": VAE((3, 6, 5), 3, hidden=(8,))}, "grey pictures"),
+    ],
+)  # fmt: skip
+def test_what_makes_no_ladder_is_an_error(options, message):
+    with pytest.raises(ValueError, match=message):
+        prior_ladder(**options)
 
 
 def test_the_cures_stand_where_torch_measures_them():

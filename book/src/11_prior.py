@@ -21,7 +21,7 @@ from torch.distributions import (
     kl_divergence,
 )
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import load_images
 from vae_course.evaluation import digit_score, encode_all, estimate, nearest_label_vote
@@ -279,13 +279,14 @@ def draws(prior, n=1_500):
     return prior.sample(n) if prior is flow else prior.sample((n,))
 
 
-gains, scores, shown = {}, {}, {"digits": test[12:24]}
+gains, scores, live, shown = {}, {}, {}, {"digits": test[12:24]}
 print("prior             nats gained      unanimous  kinds")
 for name, prior in rungs.items():
     some = codes[:600] if prior is flow else codes
     gains[name] = estimate(prior.log_prob(some) - rungs["N(0, I)"].log_prob(some))
-    pictures = vae.decode(draws(prior)).mean
+    pictures = vae.decode(drawn := draws(prior)).mean
     scores[name], shown[name] = score(pictures), pictures[:12]
+    live[name] = explorer.Rung(drawn, *gains[name], *scores[name][:2])
     print("{:16s}{:6.2f} ± {:.2f}".format(name, *gains[name]), end="")
     print("{:14.2f}{:9.1f}".format(*scores[name][:2]))
 scores["reconstructed"] = score(vae.decode(codes).mean)
@@ -338,16 +339,28 @@ claim("Unanimous, mixture of 50 over reconstructions", most / u["reconstructed"]
 claim("Unanimous, mixture of 50 minus flow", most - u["flow"], at_least=0.05)
 claim("Unanimous, rival minus mixture of 50", u["mixture"] - most, at_least=-0.15, at_most=0.15)
 
+# %% tags=["hide-input"]
+del live["mixture of 10"]
+explorer.prior_ladder(
+    vae,
+    z,
+    live,
+    wide,
+    start="full Gaussian",
+    caption="Codes of training digits in grey, draws of a prior in colour, seen as in the figure of the flow. "
+    "Choose a prior, and a draw. Where do the draws lie that are no digits?",
+)
+
 # %% [markdown]
 r"""
 Read the ladder slowly. There is a surprise on nearly every rung.
 
 - **One scale gains nothing.** This VAE has trained long enough to set the overall scale of its codes by itself.
-- **The Gaussian rungs gain nats, and draw no better.** They raise the number of kinds: digits which $\mathcal{N}(0, I)$ hardly reached now come up. But no more draws are clear digits. Codes of a three and of a seven are two clouds, and a normal distribution puts as much between them as on them.
+- **The Gaussian rungs gain nats, and draw no better.** They raise the number of kinds: digits which $\mathcal{N}(0, I)$ hardly reached now come up. But no more draws are clear digits. Codes of a three and of a seven are two clouds, and a normal distribution puts as much between them as on them. Go through its draws in the live figure: where do those lie that you cannot read?
 - **The mixture closes most of the gap.** Its draws are almost as often clear as reconstructions, and nobody trained a VAE again.
 - **The flow draws less well.** It must bend one cloud into ten, in a short training. Is it a matter of nats? We tried digits of 28 × 28 pixels with 16 latents and a longer training, twice. There the flow had one nat *more* than the mixture of 50, and still drew fewer clear digits. So nats and looks are two numbers, once more. An average log-density punishes a prior that *misses* a code. A draw punishes a prior that puts something where no code is.
 
-And the last row? It is the rival: a plain autoencoder without any KL, its codes, and the same mixture. "An autoencoder cannot generate" is false. What it cannot do is tell you $\log p(x)$. Its codes have no width, so there is no ELBO, and no ladder of nats to climb. The VAE gives you both.
+And the last of the six rows of pictures? It is the rival: a plain autoencoder without any KL, its codes, and the same mixture. "An autoencoder cannot generate" is false. What it cannot do is tell you $\log p(x)$. Its codes have no width, so there is no ELBO, and no ladder of nats to climb. The VAE gives you both.
 
 ### The same ladder on faces
 
@@ -376,7 +389,7 @@ for k in (5, 20):
     ladder[f"mixture of {k}"] = GaussianMixture(32, k).fit(q, seed=seed)
 seen, new, near, different = {}, {}, {}, {}
 face_rows = {"faces": faces.test[:9]}
-print("prior               nats, new faces   seen faces    near  different")
+print("prior             nats, new faces    seen faces  near  different")
 for name, prior in ladder.items():
     torch.manual_seed(seed + 1)
     drawn = face_vae.decode(prior.sample(100 if "mixture" in name else (100,)))
@@ -386,8 +399,8 @@ for name, prior in ladder.items():
     seen[name] = (prior.log_prob(z) - start.log_prob(z)).mean().item()
     near[name], face_rows[name] = (away < reach).float().mean().item(), drawn.mean[:9]
     different[name] = len(which.unique()) / 100
-    print("{:14s}{:12.2f} ± {:.2f}".format(name, *new[name]), end="")
-    print(f"{seen[name]:13.2f}{near[name]:9.2f}{different[name]:9.2f}")
+    print("{:14s}{:11.2f} ± {:<8.2f}".format(name, *new[name]), end="")
+    print(f"{seen[name]:11.2f}{near[name]:6.2f}{different[name]:9.2f}")
 real = len(nearest(faces.test[:100]).indices.unique()) / 100
 print(f"real faces{0.95:43.2f}{real:9.2f}")
 

@@ -29,7 +29,7 @@ FAST = 8  # milliseconds of script for one move
 
 OTHERS = {"another VAE": [RateDistortion(2.0, 1.5), RateDistortion(9.0, 0.4)]}
 KINDS = ["plane", "bowl", "blur", "pair", "spread", "noise", "gap", "two humps"]
-KINDS += ["calculator", "water", "average", "smile", "cures"]
+KINDS += ["calculator", "water", "average", "smile", "cures", "ladder"]
 
 # The pixels of a canvas, from a copy: Chromium complains of canvases that are often read.
 COPY = """
@@ -187,6 +187,22 @@ def plane(models, *names):
     return explorer.latent_plane(chosen, *pictures(), caption="c")
 
 
+@cache
+def ladder():
+    """A model, codes, three priors with their draws, and two directions that are no axes."""
+    torch.manual_seed(4)
+    vae, codes = eager(VAE((1, 14, 14), 4, hidden=(16,), std=0.3)), torch.randn(80, 4)
+    rungs = {
+        name: explorer.Rung(width * torch.randn(50, 4) + shift, nats, 0.02, unanimous, kinds)
+        for name, width, shift, nats, unanimous, kinds in (
+            ("N(0, I)", 1.0, 0.0, 0.0, 0.31, 7.9),
+            ("full Gaussian", 0.5, 0.5, 1.32, 0.29, 9.8),
+            ("flow", 1.5, -1.0, -0.4, 0.42, 9.9),
+        )
+    }
+    return vae, codes, rungs, torch.linalg.qr(torch.randn(4, 4))[0][:, :2]
+
+
 @pytest.fixture(scope="module")
 def figures(models):
     """One of each kind."""
@@ -206,6 +222,7 @@ def figures(models):
         "cures": explorer.cures(*answers(), strength=1.2, std=0.3, caption="c"),
         "water": explorer.water_level(avg_pool2d(blobs(), 4), caption="c", others=OTHERS),
         "smile": smiling(),
+        "ladder": explorer.prior_ladder(*ladder(), start="full Gaussian", caption="c"),
         "live VAE": explorer.playground(),
     }
 
@@ -897,6 +914,66 @@ def test_on_a_phone_a_tap_on_the_slider_turns_the_head(on_a_phone, figures):
     page.touchscreen.tap(box["x"] + other * box["width"], box["y"] + box["height"] / 2)
     assert state(page)["now"] == [before["now"][0], 2 - before["now"][1], before["now"][2]]
     assert page.locator("canvas").first.is_visible()
+
+
+# ---- The ladder of priors
+
+
+def ringed(page):
+    """Which picture on the sheet has the white frame, by the pixels of its frame."""
+    cells = painted(page, 0).view(3, 16, 8, 16).permute(0, 2, 1, 3).reshape(24, 16, 16)
+    (found,) = (cells[:, 0] == 255).all(1).nonzero().flatten().tolist()
+    return found, cells[:, 1:-1, 1:-1].flatten(1).float() / 255
+
+
+def points_of(page, kind):
+    """The points of a path, in the numbers of the axes: (n, 2)."""
+    path = page.locator(f"svg path.lf-dots.lf-{kind}").get_attribute("d")
+    return torch.tensor(
+        [[float(v) for v in xy] for xy in re.findall(r"M([\d.-]+),([\d.-]+)h0", path)]
+    )
+
+
+def test_each_prior_shows_its_draws_and_what_is_decoded(open_page, figures):
+    page, (vae, codes, rungs, directions) = open_page(figures["ladder"]), ladder()
+    assert state(page)["rung"] == "full Gaussian"  # where it starts
+    grey = points_of(page, "soft")
+    for name, rung in rungs.items():
+        page.get_by_label(name, exact=True).check()
+        picked, pictures = ringed(page)
+        assert picked == state(page)["draw"] == 0
+        right = vae.decode(rung.draws[:24]).mean.flatten(1).clamp(0, 1)
+        assert (pictures - right).abs().max() <= 1 / 30 + 1 / 255
+        # Codes and draws on one scale: the same linear map takes both to the screen.
+        shown, there = points_of(page, "two"), torch.cat([codes, rung.draws]) @ directions
+        seen = torch.cat([grey, shown])
+        for axis in (0, 1):
+            assert torch.corrcoef(torch.stack([seen[:, axis], there[:, axis]]))[0, 1].abs() > 0.9999
+        text = page.locator(".lf-readout").text_content()
+        nats = f"{rung.nats:+.2f}".replace("-", "−")
+        first = "" if name == "N(0, I)" else " (N(0, I): 31 %)"
+        share = f"{100 * rung.unanimous:.0f} % of draws unanimous{first}"
+        assert text.startswith(f"{name}: {nats} ± 0.02 nats; {share}; ")
+        assert f"{rung.kinds:.1f} kinds" in text
+
+
+def test_a_draw_is_picked_by_keys_in_the_plane_and_among_the_pictures(open_page, figures):
+    page, (_, _, rungs, directions) = open_page(figures["ladder"]), ladder()
+    places = rungs["full Gaussian"].draws[:24] @ directions
+    page.get_by_role("slider", name="draw").press("End")
+    assert ringed(page)[0] == 23
+    page.get_by_role("application").press("ArrowLeft")
+    assert ringed(page)[0] == 22
+    assert state(page)["place"] == pytest.approx(places[22].tolist(), abs=0.02)
+    sheet = page.locator("canvas").first
+    box = sheet.bounding_box()
+    sheet.click(position={"x": 2.5 / 8 * box["width"], "y": 1.5 / 3 * box["height"]})
+    assert ringed(page)[0] == 10
+    svg = page.locator("svg")
+    drag(page, svg, (0.5, 0.5), (0.9, 0.1))
+    corner = places @ torch.tensor([1.0, 1.0])
+    picked = state(page)["draw"]
+    assert corner[picked] >= corner.sort().values[-4]  # one of those up and to the right
 
 
 # ---- All of them

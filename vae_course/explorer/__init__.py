@@ -11,6 +11,7 @@ from vae_course.explorer.calculator import loss_calculator
 from vae_course.explorer.cures import cures
 from vae_course.explorer.fragment import LiveFigure
 from vae_course.explorer.gap import elbo_gap
+from vae_course.explorer.ladder import Rung, prior_ladder
 from vae_course.explorer.live_vae import playground
 from vae_course.explorer.noise import noise_slider
 from vae_course.explorer.pair import two_images
@@ -21,6 +22,7 @@ from vae_course.explorer.water import water_level
 
 __all__ = [
     "LiveFigure",
+    "Rung",
     "asked_smile",
     "best_picture",
     "cures",
@@ -32,6 +34,7 @@ __all__ = [
     "loss_calculator",
     "noise_slider",
     "playground",
+    "prior_ladder",
     "two_images",
     "water_level",
 ]
