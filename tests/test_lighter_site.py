@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import lighter_site
 from fontTools.ttLib import TTFont
 
@@ -15,7 +13,6 @@ def test_icons_are_read_from_the_style():
 
 
 def test_the_fonts_hold_what_is_used_and_little_else(tmp_path):
-    (tmp_path / "styles").mkdir()
     (tmp_path / "course.css").write_text('.mine:before{content:"\\f185"}')
     words = {"fa-list", "fa-github", "mine"}
     lighter_site.cut_icons(
@@ -26,12 +23,14 @@ def test_the_fonts_hold_what_is_used_and_little_else(tmp_path):
     assert {0xF03A, 0xF185} <= solid.keys() and len(solid) < 40
     assert 0xF09B in TTFont(fonts["fa-brands-400.woff2"]).getBestCmap()
     assert sum(path.stat().st_size for path in fonts.values()) < 15_000
-    style = (tmp_path / lighter_site.STYLE).read_text(encoding="utf-8")
+    style, whole = (
+        "".join(path.read_text(encoding="utf-8") for path in folder.glob("**/*.css"))
+        for folder in (tmp_path, lighter_site.THEME)
+    )
     assert ".fa-list:before" in style and ".fa-anchor:before" not in style
-    whole = (lighter_site.THEME / lighter_site.STYLE).read_text(encoding="utf-8")
     assert len(style) < 0.35 * len(whole)
 
 
 def test_the_theme_is_where_it_is_looked_for():
-    assert Path(lighter_site.THEME / lighter_site.STYLE).is_file()
+    assert (lighter_site.THEME / "styles/pydata-sphinx-theme.css").is_file()
     assert len(list((lighter_site.THEME / lighter_site.FONTS).glob("*.woff2"))) >= 3

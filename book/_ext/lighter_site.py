@@ -14,8 +14,8 @@ from smaller_styles import cut_properties, cut_style, properties_read, words_in
 from sphinx.application import Sphinx
 
 THEME = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme/static"
-FONTS = "vendor/fontawesome/webfonts"
-STYLE = "styles/pydata-sphinx-theme.css"
+# In the theme that Python 3.10 gets, the folder is named after a version, too.
+FONTS = next(THEME.glob("vendor/fontawesome/**/webfonts")).relative_to(THEME).as_posix()
 # A font in a format that no browser of today asks for; icons drawn a second time, by a script;
 # cells that would run on a server elsewhere; what was there before scripts were made small.
 UNUSED = (
@@ -40,11 +40,13 @@ def icons_in(style: str) -> set[str]:
 def cut_styles(static: Path, words: set[str]) -> str:
     """The style sheets in the folder `static`, cut to what `words` name. Gives them all as one."""
     sheets = {path: path.read_text(encoding="utf-8") for path in static.glob("**/*.css")}
-    # The theme's own is read where it comes from: here it may be cut already.
-    sheets[static / STYLE] = (THEME / STYLE).read_text(encoding="utf-8")
+    # The theme's own are read where they come from: here they may be cut already.
+    for path in THEME.glob("**/*.css"):
+        sheets[static / path.relative_to(THEME)] = path.read_text(encoding="utf-8")
     sheets = {path: cut_style(style, words) for path, style in sheets.items()}
     read = words | properties_read("".join(sheets.values()))
     for path, style in sheets.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(cut_properties(style, read), encoding="utf-8")
     return "".join(sheets.values())
 
