@@ -26,7 +26,7 @@ def transformer_figure(picture: Tensor, patch: int, *, caption: str, alt: str) -
     for x, title in ((0.1, "x, in patches"), (8.7, "patches of means,\nand of log σₓ")):
         _face(axis, picture, patch, x, title)
     tokens, blocks, code, places, back = STATIONS
-    _tokens(axis, tokens, summary=True, text="tokens + positions,\nand the summary")
+    _tokens(axis, tokens, summary=True, text="tokens with\npositions, and\nthe summary")
     _box(axis, blocks, "attention\nblocks")
     _box(axis, code, "μ, log σ\n\n$z = μ + σ ε$")
     _tokens(axis, places, summary=False, text="z at each place\n+ positions")
