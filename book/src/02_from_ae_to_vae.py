@@ -439,25 +439,16 @@ claim("Plane: larger second moment", second.max(), at_least=1.05, at_most=2.2)
 r"""
 So the middle of the cloud lies within a fraction of a standard deviation of 0, and in one direction at least the cloud is wider than the prior. We come back to that.
 
-Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Beside the VAE is an autoencoder with two numbers, the same networks and as many steps. In the plane the two look much alike. But nothing told the autoencoder how far out to go: its scale is an accident. The VAE's is near 1, because the KL asks for it.
+Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Open [the plane of chapter 1](01_autoencoders.ipynb#the-cloud-of-codes) beside it: an autoencoder with two numbers and the same networks. The two look much alike. But nothing told the autoencoder how far out to go: its scale is an accident. The VAE's is near 1, because the KL asks for it.
 """
 
 # %% tags=["hide-input"]
-torch.manual_seed(seed)
-flat = Autoencoder((1, 28, 28), 2, hidden=(128, 64))
-
-
-def squared_error(model, x):
-    return (x - model.reconstruct(x)).square().flatten(1).sum(1).mean()
-
-
-train(flat, squared_error)
 explorer.latent_plane(
-    {"autoencoder": flat, "VAE": plane},
+    {"VAE": plane},
     digits.test,
     digits.test_labels,
-    caption=f"Codes of {len(digits.test)} test pictures (of the VAE, the posterior means), and what each decoder "
-    "makes of its point.",
+    caption=f"Codes of {len(digits.test)} test pictures, the posterior means, and what the decoder makes of the "
+    "point.",
 )
 
 # %% [markdown]
@@ -502,6 +493,12 @@ candidates = {
 # %% tags=["hide-input"]
 torch.manual_seed(seed)
 autoencoder = Autoencoder((1, 28, 28), 20, hidden=(128, 64))
+
+
+def squared_error(model, x):
+    return (x - model.reconstruct(x)).square().flatten(1).sum(1).mean()
+
+
 train(autoencoder, squared_error)
 codes = autoencoder.encode(digits.train)
 

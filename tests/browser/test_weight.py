@@ -13,10 +13,8 @@ from browser.conftest import Quiet
 from built import BOOK, PAGES, often
 from fontTools.ttLib import TTFont
 
-# Bytes: a page down to its foot, with its live figures, and all files together. Chapter 2 has
-# one of two decoders, each of eighty thousand weights: without it, it must be as light as others.
+# Bytes: a page down to its foot, with its live figures, and all files together.
 PAGE, SITE = 450_000, 15_000_000
-FIGURE = {"02_from_ae_to_vae.html": 230_000}
 TEXT = {".html", ".css", ".js", ".svg"}
 
 # To the foot of the page, slowly enough for what comes near to be asked for.
@@ -114,10 +112,7 @@ def test_a_page_is_light_down_to_its_foot(name, fresh, server, record_property):
     text = f"{at_first / 1e3:4.0f} kB, to its foot {total / 1e3:4.0f}"
     record_property("table", f"{name:40} {text}, of it live figures {sum(figures) / 1e3:4.0f}")
     heaviest = sorted(((size, url.rsplit("/", 1)[1]) for url, size in sent.items()), reverse=True)
-    if name in FIGURE:
-        assert sum(figures) <= FIGURE[name], heaviest[:6]
-        total -= sum(figures)
-    assert max(at_first, total) <= PAGE, heaviest[:6]
+    assert total <= PAGE, heaviest[:6]
 
 
 def test_the_weight_of_the_site(record_property):
