@@ -10,10 +10,11 @@ FIGURE = "plotting.tiles(x, 5, caption='c', alt='a')"
 
 
 def folded(source, **metadata):
-    """The tags, the words, and what JupyterLab knows, of a cell with this code."""
+    """The tags, the words, and what JupyterLab and Colab know, of a cell with this code."""
     cell = new_code_cell(source, metadata=metadata)
     folding.fold_what_is_not_read([cell])
-    return cell.metadata.get("tags", []), cell.metadata.get("mystnb"), cell.metadata.get("jupyter")
+    lab, colab = cell.metadata.get("jupyter"), cell.metadata.get("cellView")
+    return cell.metadata.get("tags", []), cell.metadata.get("mystnb"), lab, colab
 
 
 @pytest.mark.parametrize(
@@ -30,7 +31,7 @@ def folded(source, **metadata):
 def test_what_is_folded_without_being_asked(source, words):
     prompts = {"code_prompt_show": words, "code_prompt_hide": words}
     tags = ["hide-input", "checks"] if "checks" in words else ["hide-input"]
-    assert folded(source) == (tags, prompts, {"source_hidden": True})
+    assert folded(source) == (tags, prompts, {"source_hidden": True}, "form")
 
 
 @pytest.mark.parametrize(
@@ -47,7 +48,7 @@ def test_what_is_folded_without_being_asked(source, words):
     ],
 )
 def test_what_stays_open(source):
-    assert folded(source) == ([], None, None)
+    assert folded(source) == ([], None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -62,9 +63,10 @@ def test_what_stays_open(source):
     ],
 )
 def test_what_is_asked_to_be_folded_is_called_by_what_it_is(source, words):
-    tags, prompts, lab = folded(source, tags=["hide-input", "other"])
+    tags, prompts, lab, colab = folded(source, tags=["hide-input", "other"])
     checks = ["checks"] if words == "Code of these checks" else []
-    assert tags == ["hide-input", "other", *checks] and lab == {"source_hidden": True}
+    assert tags == ["hide-input", "other", *checks]
+    assert lab == {"source_hidden": True} and colab == "form"
     assert prompts == {"code_prompt_show": words, "code_prompt_hide": words}
 
 

@@ -1,4 +1,4 @@
-"""Which cells are folded, and the words that unfold them, in the book and in JupyterLab alike.
+"""Which cells are folded, and the words that unfold them, in the book, JupyterLab and Colab alike.
 
 A source folds a cell by the tag `hide-input`. Two kinds fold themselves: cells of checks alone, and
 cells that import much. What a cell is can be read from its code.
@@ -24,6 +24,7 @@ def fold(cell: NotebookNode, words: str) -> None:
     tags = cell.metadata.get("tags", [])
     cell.metadata["tags"] = tags if FOLDED in tags else [*tags, FOLDED]
     cell.metadata["jupyter"] = {"source_hidden": True}
+    cell.metadata["cellView"] = "form"  # for Colab, which writes "Show code" in its place
     cell.metadata["mystnb"] = {"code_prompt_show": words, "code_prompt_hide": words}
 
 
