@@ -142,7 +142,7 @@ def committed(name):
 
 
 def test_the_old_program_and_todays_train_the_same_model():
-    (today,) = committed("ours")
+    (today, *_) = committed("ours")
     then = next(one for one in committed("cs236") if one["seed"] == today["seed"])
     assert today["training"] == then["training"]
     assert today["training_seconds"] < then["training_seconds"] / 3
@@ -156,7 +156,7 @@ def test_pythaes_number_is_that_of_two_layers():
         name: [one["measured"]["minus_bound_200"] for one in committed(name)]
         for name in ("pythae", "pythae_deep", "pythae_fast")
     }
-    ((deep, error),), ((fast, _),) = bounds["pythae_deep"], bounds["pythae_fast"]
+    (deep, error), (fast, _) = bounds["pythae_deep"][0], bounds["pythae_fast"][0]
     flat = [value for value, _ in bounds["pythae"]]
     spread = max(flat) - min(flat)
     assert len(flat) >= 2 and spread < 0.1
@@ -180,7 +180,7 @@ def test_altosaar_has_the_loss_of_its_source_from_the_best_look():
 
 
 def test_the_kl_of_one_draw_is_altosaars_difference():
-    (record,), rows = committed("altosaar_draw"), committed("altosaar")
+    (record, *_), rows = committed("altosaar_draw"), committed("altosaar")
     assert record["epochs"] == [167, 167] and record["seed"] == rows[0]["seed"]
     both = zip(record["curve"], rows[0]["curve"], strict=True)
     more = [draw[1] - formula[1] for draw, formula in both if draw[0] >= 39]
@@ -190,7 +190,7 @@ def test_the_kl_of_one_draw_is_altosaars_difference():
     bound, error = record["measured"]["minus_bound_128"]
     mean, _ = run_records.mean_over_seeds("minus_bound_128", rows)
     bounds = [one["measured"]["minus_bound_128"][0] for one in rows]
-    assert len(bounds) == 2 and max(bounds) - min(bounds) > 0.5  # of the row's two seeds
+    assert len(bounds) >= 2 and max(bounds) - min(bounds) > 0.5  # of the row's two seeds
     assert 97.10 - 3 * error < bound < 97.10 and 97.10 - bound < (97.10 - mean) / 2
 
 
