@@ -6,7 +6,8 @@ writes (64, 64) numbers. A pixel that no smile, no colour of the eyes and no rai
 counts once; the one that a smile changes in the most faces counts 16 times more, and so on.
 
 For the model of chapter 10 the numbers were 8 8 0, then 16 8 0 (eyes_and_mouth_2.npy), 24 6 6 (_3),
-16 2 12 (_4), 40 3 25 (_5), 40 12 40 (_6) and 12 2 4 (_7).
+16 2 12 (_4), 40 3 25 (_5), 40 12 40 (_6), 12 2 4 (_7), 20 10 60 (_8), 12 4 14 (_9), 16 12 80 (_10),
+12 4 20 (_11) and 9 3 3 (_12).
 """
 
 import sys

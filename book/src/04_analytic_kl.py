@@ -651,7 +651,7 @@ plotting.show(
 
 # %% [markdown]
 r"""
-Mind the first row. After 150 steps the model with the *right* KL is not near its rule yet. The stretch of the codes is settled late, as little depends on it. [Chapter 10](10_faces.ipynb) has a model with the right KL whose latents, after 66 000 steps, are still anything from ¼ to 6. So "not 1" does not convict a formula. And "1" does not acquit one: a collapsed latent has $\mu = 0$ and $\sigma = 1$, which fulfils both rules. To judge a formula, look at its value away from the minimum. That takes one line, and no training.
+Mind the first row. After 150 steps the model with the *right* KL is not near its rule yet. The stretch of the codes is settled late, as little depends on it. [Chapter 10](10_faces.ipynb) has a model with the right KL whose latents, after 100 000 steps, are still anything from ¼ to 5. So "not 1" does not convict a formula. And "1" does not acquit one: a collapsed latent has $\mu = 0$ and $\sigma = 1$, which fulfils both rules. To judge a formula, look at its value away from the minimum. That takes one line, and no training.
 
 What the rule is good for is another thing. The best stretch is known in closed form, so there is no need to wait for it: subtract $\mathbb{E}\,\mu_j$, divide by the root of $\operatorname{Var} \mu_j + \mathbb{E}\,\sigma_j^2$, and let the decoder's first layer undo it. `latents.rescale` does this, in place. The reconstructions stay as they are, and the KL falls.
 """

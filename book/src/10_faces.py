@@ -17,7 +17,7 @@ import torch
 import torch.nn.functional as F
 from torch.nn.functional import avg_pool2d, fold, unfold
 
-from vae_course import plotting
+from vae_course import explorer, plotting
 from vae_course.claims import begin, claim, summary
 from vae_course.data import DataNotFoundError, load_images
 from vae_course.data.drawn.faces import NOISE, render_faces
@@ -165,8 +165,7 @@ plotting.rows(
     "brightest patch is the one that it takes most from.",
     alt="Five rows of eight pictures: faces, and below them the same nearly black but for a few bright "
     "squares. In the first head these lie on the wall at the right. In the second they lie at mouth and "
-    "chin, in the third at an eye or a temple on the left, in the fourth at the jaw, or at the ends of "
-    "long hair.",
+    "chin, in the third at an eye or a temple on the left, in the fourth at the jaw or the throat.",
 )
 
 # %% [markdown]
@@ -187,7 +186,7 @@ transformer_figure(
 
 # %% [markdown]
 r"""
-What is each part for? Take it out, train again, and look at the ELBO. We did that with small models, on the same faces at 16 × 16 pixels and in patches of 4 × 4, each for 1 500 steps. (It takes some minutes, so the numbers come with the course. `tools/faces_parts.py` made them.)
+What is each part for? Take it out, train again, and look at the ELBO. We did that with small models, on the same faces at 16 × 16 pixels and in patches of 4 × 4, each for 1 500 steps, from three seeds. (It takes some minutes, so the numbers come with the course. `tools/faces_parts.py` made them.)
 """
 
 # %% tags=["hide-input"]
@@ -205,13 +204,13 @@ claim("ELBO of patches of 8 × 8, at most", max(gained["patches of 8 × 8"]), at
 of_maps = min(gained["a map of z of its own at each place"])
 claim("ELBO of a map of z for each place, at least", of_maps, at_least=50)
 silent = min(gained["without attention (mean of all tokens)"])
-claim("ELBO without any attention, at least", silent, at_least=-50)
+claim("ELBO without any attention, at least", silent, at_least=20)
 
 # %% [markdown]
 r"""
-Without positions the decoder has the same token at each place. It paints one patch sixteen times, and the code is of no use to it: the KL is 0.01 nats. With patches of 8 × 8, four tokens have to do for a face. Patches of 2 × 2 took three times as long, and gained next to nothing. A map of $z$ of its own at each place gained most of all.
+Without positions the decoder has the same token at each place. It paints one patch sixteen times, and the code is of no use to it: the KL is 0.01 nats. With patches of 8 × 8, four tokens have to do for a face. Patches of 2 × 2 took three times as long, and gained less than some changes that cost no time. A map of $z$ of its own at each place gained most of all.
 
-And attention? The models *without* it are not behind. (The whole model from another seed was a hundred nats lower, so do not read small numbers.) Our faces are all framed alike. Each place can learn its own part of the face from $z$, and need not ask the others. So "a transformer" is no magic word. It is built for pictures where things move about, for many more of them, and for much longer trainings. Take a part out of *your* network before you praise it.
+And attention? The models *without* it are ahead, for each of the seeds. (All parts from another seed were a hundred nats lower, so do not read small numbers.) Our faces are all framed alike. Each place can learn its own part of the face from $z$, and need not ask the others. So "a transformer" is no magic word. It is built for pictures where things move about, for many more of them, and for much longer trainings. Take a part out of *your* network before you praise it.
 
 ## A published loss, before and after
 
@@ -322,7 +321,7 @@ Three settings are worth a word. `--place-maps` is the map of $z$ for each place
 
 **Bounds of $\sigma_x$.** The slope of the loss by a mean is $(\mu_\theta - x)/\sigma_x^2$. Where a decoder says a large $\sigma_x$, it hardly learns to draw. So it may say "I do not know" about eyes and mouths, at a low price, and never draw them ([Seitzer et al. 2022](https://arxiv.org/abs/2203.09168) describe it; you saw such dim blobs in [chapter 6](06_learned_variance.ipynb)). In the first five runs $\sigma_x$ was held between 0.02 and 0.03, nearly one number for all pixels. From the sixth on it is free: bounds of 0.01 and 0.5 are too wide to matter.
 
-**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns first what changes many. After 20 000 steps, no linear map could read either of them off the codes. From then on mouths, eyes and brows counted up to 40 times (`--pixel-weights`, with files from `tools/faces_weights.py`). After 1 500 steps about half of the variance of the eyes' colour could be read off new codes, after 11 500 three fifths of the smile's. One run, the ninth, had no weights, and decoded smiles got smaller again. Weights like these do not move the best $\sigma_x$ of a pixel, since each has its own. But the loss is no longer the ELBO. All numbers and curves below are the ELBO's, with each pixel counted once.
+**Weights of pixels.** A smile and the colour of the eyes change few pixels, and a network learns first what changes many. After 20 000 steps, no linear map could read either of them off the codes. From then on mouths, eyes and brows counted up to 80 times (`--pixel-weights`, with files from `tools/faces_weights.py`). After 1 500 steps about half of the variance of the eyes' colour could be read off new codes, after 11 500 three fifths of the smile's. One run, the ninth, had no weights, and decoded smiles got smaller again. Weights like these do not move the best $\sigma_x$ of a pixel, since each has its own. But the loss is no longer the ELBO. All numbers and curves below are the ELBO's, with each pixel counted once.
 """
 
 # %% tags=["hide-input"]
@@ -351,7 +350,7 @@ for axis, name, label in zip(
     axis.plot(tested["step"], tested[name], ".-", label="test")
     for change in changes:
         axis.axvline(change, color="grey", linestyle=":")
-    axis.set(title=f"{label} [nats]", xlabel="step")
+    axis.set(title=f"{label} [nats]", xlabel="step", xticks=[0, 50_000, 100_000])
     if name != "kl":
         axis.set(ylim=(0, 32_000))
 axes[0].legend()
@@ -359,9 +358,9 @@ plotting.show(
     made,
     caption="The training of the shipped model, on training batches and on test faces. At each dotted "
     "line a new run begins.",
-    alt="Three curves over some 66 000 steps. ELBO and reconstruction rise steeply and then slowly, with "
+    alt="Three curves over some 100 000 steps. ELBO and reconstruction rise steeply and then slowly, with "
     "sudden dips from which they come back; the dots of the test faces lie on them. The KL rises to "
-    "about 150, is near 165 from the third run to the fifth, and ends a little above 140.",
+    "about 150, is near 165 from the third run to the fifth, and then between 135 and 155, by runs.",
 )
 
 # %% tags=["hide-input"]
@@ -384,7 +383,7 @@ plotting.show(
     alt="Left: sigma lies flat at 0.03 and then 0.025, while the RMSE falls from above 0.15 to 0.03. Past "
     "step 30 000 sigma leaps out of the picture, falls steeply, and from there on lies on the RMSE, in the "
     "end at 0.027; both stay above the dashed line at 0.02. Right: a curve that falls from 0.27 to 0.03 "
-    "at once, and slowly to 0.015.",
+    "at once, and slowly to 0.01.",
 )
 
 # %% [markdown]
@@ -445,7 +444,7 @@ kept = {name: on_decoded[name] / on_paint[name] for name in known}
 print("              paint  decoded   kept")
 for name in sorted(known, key=kept.get):
     print(f"{name:13s}{on_paint[name]:6.2f}{on_decoded[name]:9.2f}{kept[name]:7.2f}")
-for name, least in {"eye_colour": 0.7, "smile": 0.8, "brow": 0.6}.items():
+for name, least in {"eye_colour": 0.7, "smile": 0.8, "brow": 0.65}.items():
     claim(f"{name}: kept when encoded and decoded", kept[name], at_least=least, at_most=1.1)
 
 # %% [markdown]
@@ -519,7 +518,7 @@ A map of $\sigma_x$ is no map of what matters. It says where *this* decoder errs
 
 ## New faces
 
-So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1 for each latent. The mean over all latents is near it. But a mean hides much: one latent by one, it is anything from ¼ to 6. The loss is right. But the KL is one part in two hundred of it. The training has settled what a face looks like, and not yet where each latent has its middle and how wide it is. So the codes are not where the prior draws.
+So much for faces that go in. What about new ones? Draw $z$ from the prior, and decode. But ask the aggregate identity first. It says 1 for each latent. The mean over all latents is near it. But a mean hides much: one latent by one, it is anything from ¼ to 5. The loss is right. But the KL is one part in two hundred of it. The training has settled what a face looks like, and not yet where each latent has its middle and how wide it is. So the codes are not where the prior draws.
 
 The scale is free, so it can be set in closed form: `latents.rescale` gives each latent mean 0 and second moment 1, and lets the first layer of the decoder undo it. No reconstruction changes, and the KL falls.
 """
@@ -577,12 +576,12 @@ plotting.rows(
     "which is what papers show, and true draws of the model, with its σₓ.",
     alt="Four rows of nine pictures. As trained: faces in broken blocks, some hardly to be seen as faces. "
     "Re-scaled: whole faces, most with something wrong in them, such as ghosts of glasses or torn ends "
-    "of hair. The same with grain. More of them, two torn at the jaw and one at the hair line.",
+    "of hair. The same with grain. More of them, three torn at the jaw, one at the hair line, too.",
 )
 
 # %% [markdown]
 r"""
-As trained, some latents lie off the middle of the prior, some are far narrower than it, some far wider. Draws from the prior land where the decoder has never been, and break into blocks. After re-scaling they are faces: over five seeds of this page, nine in ten lie nearer to a face than 95 % of real faces do. No weight was trained for it. True draws have the grain of the camera, as they should: the model has learned it.
+As trained, some latents lie off the middle of the prior, some are far narrower than it, some far wider. Draws from the prior land where the decoder has never been, and break into blocks. After re-scaling they are faces: over five seeds of this page, about nine in ten lie nearer to a face than 95 % of real faces do. No weight was trained for it. True draws have the grain of the camera, as they should: the model has learned it.
 
 They are no perfect faces yet. What is left between codes and prior, and what to do about it, is the subject of [chapter 11](11_prior.ipynb).
 
@@ -632,10 +631,10 @@ for name, (low, high) in wanted.items():
     told = f"{most} {others[most]:+.2f}"
     print(f"{name:12s}{exam_:5.2f}{kept[name]:6.2f}{arrived:9.2f}  {told:23s}{true[most]:+8.2f}")
     claim(f"Reader's exam: correlation for {name}", exam_, at_least=0.9)
-    claim(f"{name}: arrived, of what was asked", arrived, at_least=0.5, at_most=1.3)
+    claim(f"{name}: arrived, of what was asked", arrived, at_least=0.7, at_most=1.2)
     claim(f"{name}: arrived minus kept", arrived - kept[name], equals=0, within=0.2)
     besides = max(abs(found[k] - true[k]) for k in others)
-    claim(f"{name}: what came besides, in stds, at most", besides, at_most=1)
+    claim(f"{name}: what came besides, in stds, at most", besides, at_most=0.8)
 
 # %% tags=["hide-input"]
 start = q.mean[(known["smile"] < 0) & (known["glasses"] == 0)][:8]
@@ -644,14 +643,42 @@ plotting.rows(
     {"decoded": model.decode(start).mean} | changed,
     width=6.8,
     caption="Faces without smile and glasses, decoded, and with directions added to their codes.",
-    alt="Six rows of eight faces: decoded; with the corners of the mouth lifted a little; with dark round glasses; "
+    alt="Six rows of eight faces: decoded; with a smile; with dark round glasses; "
     "turned to the right, a few with torn hair or a trace of glasses; with hair to the shoulders, dark "
     "specks at its ends; with light from the right. Skin, clothes and wall stay.",
 )
 
+# %% tags=["hide-input"]
+per_unit = {}  # of the factor: the directions above are as long as their groups lie apart
+for name in ("smile", "turn", "glasses"):
+    low, high = wanted[name]
+    values = learned[name].float()
+    per_unit[name] = directions[name] / (values[values > high].mean() - values[values < low].mean())
+plain = ((known["smile"] < 0) & (known["glasses"] == 0)).nonzero().flatten()[:20]
+some = {name: values[plain] for name, values in known.items()}
+live = explorer.asked_smile(
+    model,
+    reader,
+    q.mean[plain],
+    per_unit,
+    some,
+    caption="One drawn face with the smile, the turn and the glasses that you ask for: decoded from a "
+    "moved code, and painted. The needle and the ring are what the reader sees on 20 such faces.",
+)
+live
+
+# %% tags=["hide-input"]
+for kind, least, most in (("decoded", 0.12, 0.6), ("painted", -0.2, 0.2)):
+    left, ahead, right_ = torch.tensor(live.data["read"][kind]).view(2, 3, 5)[0, :, 2]
+    besides = (left + right_) / 2 - ahead
+    text = f"No smile asked, {kind}: seen on turned heads, minus straight ones"
+    claim(text, besides, at_least=least, at_most=most)
+
 # %% [markdown]
 r"""
-A direction gives you what the decoder can draw: of the smile as much arrives as is kept when you encode and decode a face, and not more. Glasses, hair, turn and light arrive nearly whole. What else comes along? In faces that were turned by their codes, the reader sees half a standard deviation more of a parting. In the same faces *painted* with the turn it sees none of it (last column), so it is no whim of the reader. Look at the hair in that row. All else that came is small. That was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too.
+A direction gives you what the decoder can draw: of the smile as much arrives as is kept when you encode and decode a face, and not more. Glasses, hair, turn and light arrive nearly whole. What else comes along? In faces that were turned by their codes, the reader sees a quarter to a third of a standard deviation more of a fringe. In the same faces *painted* with the turn it sees next to none of it (last column), so it is no whim of the reader. Look at the hair in that row. All else that came is small. That was easy, for a reason that real photos lack: our factors are independent. In photos people with glasses are older, on average. Then the difference of two means is a direction of age, too.
+
+Now ask for more than one of them. Turn the head above either way, and the needle moves although nobody asked for a smile; on the painted heads the ring stays where it was. The table did not show it: it turns heads from one side to the other, and there what comes and what goes cancel. A direction is one straight line for all faces, and the codes of turning heads do not lie on one.
 
 ## Halfway between two faces
 
