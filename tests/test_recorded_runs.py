@@ -329,7 +329,7 @@ def test_a_row_on_the_page(book):
 def test_a_long_command_goes_on_in_the_next_line():
     command = "python -m it" + "".join(f" --option-{i} {i}" for i in range(20))
     lines = recorded_runs.on_several_lines(command)
-    assert 3 < len(lines) < 7 and max(map(len, lines)) <= 80
+    assert 3 < len(lines) < 8 and max(map(len, lines)) <= 72
     assert "\n".join(lines).replace("\\\n", "").split() == command.split()  # as a shell reads it
     assert recorded_runs.on_several_lines("python -m it --a 1") == ["python -m it --a 1"]
 

@@ -112,7 +112,7 @@ def reference(source: Path, name: str) -> list[str]:
     return [*lines, *on_several_lines(records[0]["training"]), "```"]
 
 
-def on_several_lines(command: str, width: int = 80) -> list[str]:
+def on_several_lines(command: str, width: int = 72) -> list[str]:
     """A command that goes on in the next line before an option: no page is as wide as all of it."""
     first, *options = command.split(" --")
     lines = [first]
