@@ -63,8 +63,7 @@ And each picture is taken with a **camera**. Its sensor adds Gaussian noise to e
 # %% tags=["hide-input"]
 painted = render_faces(known)
 claim("E[((x − painted) / 0.02)²]", ((x - painted) / NOISE).square().mean(), equals=1, within=0.004)
-pixels = x[0].numel()
-ceiling = -pixels * (math.log(NOISE * math.sqrt(2 * math.pi)) + 0.5)
+ceiling = -x[0].numel() * (math.log(NOISE * math.sqrt(2 * math.pi)) + 0.5)
 best = torch.distributions.Normal(painted, NOISE).log_prob(x).flatten(1).sum(1)
 print(f"No model of these faces gets beyond {ceiling:.0f} nats a face.")
 claim("The painter's own log p(x), relative to it", best.mean() / ceiling, equals=1, within=1e-3)
@@ -542,11 +541,8 @@ claim("... largest", moments[0].max(), at_least=3)
 name = "Re-scaled: E[μ² + σ²], test faces"
 claim(f"{name}, mean over latents", moments[1].mean(), equals=1, within=0.1)
 claim(f"{name}, farthest from 1", (moments[1] - 1).abs().max(), at_most=0.5)
-claim(
-    "Re-scaled: E[μ], largest of all latents, test faces",
-    q_scaled.mean.mean(0).abs().max(),
-    at_most=0.25,
-)
+off_middle = q_scaled.mean.mean(0).abs().max()
+claim("Re-scaled: E[μ], test faces, largest of all latents", off_middle, at_most=0.25)
 
 
 def nearest(pictures):  # distance to the nearest training face
@@ -554,12 +550,10 @@ def nearest(pictures):  # distance to the nearest training face
 
 
 reach = nearest(x).quantile(0.95)  # farther away than this are 5 % of real faces
-near = {
-    name: (nearest(one.sample()) < reach).float().mean()
-    for name, one in {"as trained": before, "re-scaled": after}.items()
-}
-for name, share in near.items():
-    print(f"{name}: {100 * share:.0f} % of draws nearer to a face than 95 % of real faces are")
+near = {}
+for name, one in (("as trained", before), ("re-scaled", after)):
+    near[name] = (nearest(one.sample()) < reach).float().mean()
+    print(f"{name}: {100 * near[name]:.0f} % of draws nearer to a face than 95 % of real faces are")
 claim("Draws near to faces: re-scaled", near["re-scaled"], at_least=0.8)
 claim("... more than as trained, by", near["re-scaled"] - near["as trained"], at_least=0.5)
 
@@ -614,18 +608,18 @@ def changes_by(before, after):
     }
 
 
-exam = reader.read(painted)
+exam, asked = reader.read(painted), {}  # of a factor: how far the two groups lie apart
 print("             exam  kept  arrived  what else came, in std    painted")
 for name, (low, high) in wanted.items():
     exam_ = torch.corrcoef(torch.stack([exam[name], known[name].float()]))[0, 1]
     values = learned[name].float()
-    asked = values[values > high].mean() - values[values < low].mean()
+    asked[name] = values[values > high].mean() - values[values < low].mean()
     lacking = (known[name] < low).nonzero().flatten()[:60]
     some_ = {k: v[lacking] for k, v in known.items()}
-    start, more = q.mean[lacking], {name: (some_[name] + asked).to(some_[name])}
+    start, more = q.mean[lacking], {name: (some_[name] + asked[name]).to(some_[name])}
     found = changes_by(model.decode(start).mean, model.decode(start + directions[name]).mean)
     true = changes_by(render_faces(some_), render_faces(some_ | more))
-    arrived = found[name] * known[name].float().std() / asked
+    arrived = found[name] * known[name].float().std() / asked[name]
     others = {k: found[k] for k in known if k != name}
     most = max(others, key=lambda k: abs(others[k]))
     told = f"{most} {others[most]:+.2f}"
@@ -649,11 +643,7 @@ plotting.rows(
 )
 
 # %% tags=["hide-input"]
-per_unit = {}  # of the factor: the directions above are as long as their groups lie apart
-for name in ("smile", "turn", "glasses"):
-    low, high = wanted[name]
-    values = learned[name].float()
-    per_unit[name] = directions[name] / (values[values > high].mean() - values[values < low].mean())
+per_unit = {name: directions[name] / asked[name] for name in ("smile", "turn", "glasses")}
 plain = ((known["smile"] < 0) & (known["glasses"] == 0)).nonzero().flatten()[:20]
 some = {name: values[plain] for name, values in known.items()}
 live = explorer.asked_smile(
@@ -709,24 +699,11 @@ off = {k: (guess - middle).square().mean().item() for k, guess in candidates.ite
 for name, value in off.items():
     print(f"{name:14s} error {value:.5f}, relative to pixels {value / off['pixels']:.2f}")
 claim("Straight middle: error, relative to pixels", off["straight"] / off["pixels"], at_most=0.85)
-claim(
-    "Great circle: error, relative to straight",
-    off["great circle"] / off["straight"],
-    at_most=1.3,
-    at_least=0.7,
-)
-claim(
-    "Published weights: error, relative to straight",
-    off["published"] / off["straight"],
-    at_least=1.1,
-)
-of_pixels = off["published"] / off["pixels"]
-claim("Published weights: error, relative to pixels", of_pixels, at_least=0.8)
-claim(
-    "Decoding the true middle: error, relative to straight",
-    off["decoded truth"] / off["straight"],
-    at_most=0.4,
-)
+name, against = "error, relative to straight", {k: v / off["straight"] for k, v in off.items()}
+claim(f"Great circle: {name}", against["great circle"], at_least=0.7, at_most=1.3)
+claim(f"Published weights: {name}", against["published"], at_least=1.1)
+claim("... relative to pixels", off["published"] / off["pixels"], at_least=0.8)
+claim(f"Decoding the true middle: {name}", against["decoded truth"], at_most=0.4)
 
 # %% tags=["hide-input"]
 walks = {"pixels 3": straight_line(start[3], end[3], 9)}
