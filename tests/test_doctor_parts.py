@@ -362,6 +362,15 @@ def test_numbers_are_short(value, text):
 # ---- Errors
 
 
+def wordless(error):
+    """A function that raises `error` and says nothing, as a stub does."""
+
+    def raises(*_):
+        raise error
+
+    return raises
+
+
 @pytest.mark.parametrize(
     "change, error, match",
     [
@@ -377,6 +386,13 @@ def test_numbers_are_short(value, text):
         ({"beta": 0.0}, ValueError, "beta must be positive"),
         ({"loss": lambda x, u, m, s: (x - u) ** 2}, ValueError, "one value per example"),
         ({"loss": lambda x, u, m, s: s.log().sum()}, ValueError, "not finite.*logarithm"),
+        ({"loss": wordless(NotImplementedError)}, ValueError, "raised NotImplementedError; it was"),
+        ({"loss": wordless(AssertionError)}, ValueError, "raised AssertionError; it was"),
+        (
+            {"decode": wordless(RuntimeError)},
+            ValueError,
+            "decode failed at .*: RuntimeError. It is",
+        ),
     ],
 )
 def test_bad_input_is_named(change, error, match):

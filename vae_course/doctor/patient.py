@@ -129,7 +129,7 @@ class Patient:
             return quietly(decode, mean)
         except RuntimeError as error:
             raise ValueError(
-                f"{name} failed at {tuple(two.shape)}: {str(error).strip().splitlines()[0]}. It "
+                f"{name} failed at {tuple(two.shape)}: {in_short(error)}. It "
                 "is called with batches of any size, and with one z for each example; if it is "
                 "made for several draws (an importance-weighted bound), the doctor cannot express "
                 "this"
@@ -163,6 +163,11 @@ def quietly(function: Callable, argument: Tensor):
             raise
         with torch.enable_grad():
             return function(argument)
+
+
+def in_short(error: Exception) -> str:
+    """Its name and the first line of what it says. An `assert` and a stub often say nothing."""
+    return ": ".join([type(error).__name__, *str(error).strip().splitlines()[:1]])
 
 
 def describe(answer) -> str:

@@ -7,7 +7,7 @@ from vae_course.doctor.loss.caller import Frame, Loss
 from vae_course.doctor.loss.doubts import is_mixed
 from vae_course.doctor.loss.order import DOCTORS, ROLES, SWAPS, order_by_names
 from vae_course.doctor.loss.probe import POSTERIOR, LossLaw, probe_loss
-from vae_course.doctor.patient import describe
+from vae_course.doctor.patient import describe, in_short
 from vae_course.doctor.report import Finding
 
 
@@ -59,10 +59,10 @@ def _judge_order(order: tuple[int, ...], named: tuple[int, ...] | None) -> list[
 
 def _refusal(failure: Exception, frame: Frame) -> str:
     shapes = f"images (2, {', '.join(map(str, frame.picture))}), decoded {describe(frame.template)}"
+    codes = f"a mean and a spread (2, {', '.join(map(str, frame.mean))})"
     return (
-        f"the loss raised {type(failure).__name__}: {str(failure).strip().splitlines()[0]}; it was "
-        f"called as loss({', '.join(ROLES)}), in other orders too, with {shapes}, and a mean and a "
-        f"spread (2, {', '.join(map(str, frame.mean))}). If it is made for one batch size, say "
+        f"the loss raised {in_short(failure)}; it was called as loss({', '.join(ROLES)}), in other "
+        f"orders too, with {shapes}, and {codes}. If it is made for one batch size, say "
         "batch_size=...; if it wants something else, wrap it: "
         "loss=lambda x, decoded, mean, spread: yours(...)"
     )
