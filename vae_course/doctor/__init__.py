@@ -5,9 +5,9 @@
 `python -m vae_course.doctor file.py:build` examines with an exit status.
 
 The doctor calls functions and reads numbers, never code. `advice.ADVICE` lists what it can find.
-It examines one Gaussian posterior against a normal prior: no hierarchy of latents, no discrete
-codes, no learned prior, no importance-weighted bound. It refuses them when it meets them; a learned
-prior it cannot tell from a KL of a form that it does not know.
+It examines one Gaussian posterior against N(0, I), or against the `prior` that it is given: no
+hierarchy of latents, no discrete codes, no importance-weighted bound. It refuses them when it meets
+them; a prior that it was not given it cannot tell from a KL of a form that it does not know.
 """
 
 from vae_course.doctor.check import check_loss
