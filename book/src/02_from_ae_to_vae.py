@@ -439,7 +439,7 @@ claim("Plane: larger second moment", second.max(), at_least=1.05, at_most=2.2)
 r"""
 So the middle of the cloud lies within a fraction of a standard deviation of 0, and in one direction at least the cloud is wider than the prior. We come back to that.
 
-Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Open [the plane of chapter 1](01_autoencoders.ipynb#the-cloud-of-codes) beside it: an autoencoder with two numbers and the same networks. The two look much alike. But nothing told the autoencoder how far out to go: its scale is an accident. The VAE's is near 1, because the KL asks for it.
+Now touch it. Drag the point, tap where it should go, or use the arrow keys or the sliders. Open [the plane of chapter 1](01_autoencoders.ipynb), under "The cloud of codes", beside it: an autoencoder with two numbers and the same networks. The two look much alike. But nothing told the autoencoder how far out to go: its scale is an accident. The VAE's is near 1, because the KL asks for it.
 """
 
 # %% tags=["hide-input"]
