@@ -314,7 +314,7 @@ But mind what the ratios presuppose. Both are statements about an *optimum*. σ/
 
 ## Full size
 
-Now the model that comes with the course. The script that trained it is part of the package, and you can do it again with the commands that its record holds: each run starts from the weights of the one before. On a GPU, add `--accelerator cuda`; `python -m vae_course.train --help` says the rest. The published size, 6.5 million weights in 4 blocks of width 256, would have taken four times as long a step, and we had two cores. So this is a smaller one, of 1.1 million, and nobody has trained the large one here.
+Now the model that comes with the course. The script that trained it is part of the package, and you can do it again with the commands that its record holds, `faces.json` in `vae_course/checkpoints`: fifteen runs, each from the weights of the one before. Here are the first and the last. On a GPU, add `--accelerator cuda`; `python -m vae_course.train --help` says the rest. The published size, 6.5 million weights in 4 blocks of width 256, would have taken four times as long a step, and we had two cores. So this is a smaller one, of 1.1 million, and nobody has trained the large one here.
 
 Three settings are worth a word. `--place-maps` is the map of $z$ for each place, from the table above.
 
@@ -325,7 +325,7 @@ Three settings are worth a word. `--place-maps` is the map of $z$ for each place
 
 # %% tags=["hide-input"]
 runs = [*record["earlier"], record]
-for number, run in enumerate(runs, 1):
+for number, run in ((1, runs[0]), (len(runs), record)):
     print(textwrap.fill(f"# run {number}, {run['step']:,} steps: {run['command']}", 92))
 hours, threads = sum(run["seconds"] for run in runs) / 3600, record["machine"]["threads"]
 print(f"{record['parameters']:,} weights, {hours:.1f} hours on {threads} core, shared with others")
